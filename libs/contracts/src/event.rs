@@ -26,13 +26,11 @@ pub struct EventData {
     pub data: Box<RawValue>,
 }
 
-impl EventData {
-    /// Encodes an event.
-    ///
-    /// # Errors
-    /// The payload has no JSON form.
-    pub fn encode<E: Event>(event: &E) -> Result<Self, serde_json::Error> {
-        let data = serde_json::value::to_raw_value(event)?;
-        Ok(Self { event_type: E::TYPE, about: event.about(), data })
+impl<E: Event> From<E> for EventData {
+    fn from(event: E) -> Self {
+        let data = serde_json::value::to_raw_value(&event).expect(
+            "an event is a plain struct of strings, numbers, lists and options, which all have a JSON form",
+        );
+        Self { event_type: E::TYPE, about: event.about(), data }
     }
 }

@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Sagas: how a workflow is declared, what state a running one is in, and the one pure function
+//! that moves it. Nothing here does I/O, reads a clock or rolls a dice.
+//!
+//! * [`Saga`] declares a workflow; its types enforce the order of the steps; the result is a [`Definition`].
+//! * [`Instance`] is one running saga: its [`State`] and the workflow's own data.
+//! * [`advance`] takes an [`Input`] and returns the next instance and the [`Effect`]s to carry out.
+//! * [`Record`] is one row of history; [`replay`] makes the instance of it, [`describe`] explains it.
+
+mod advance;
+mod definition;
+mod effect;
+mod history;
+mod input;
+mod instance;
+mod step_set;
+mod view;
+
+pub use advance::{advance, allowed_actions};
+pub use definition::builder;
+pub use definition::builder::Saga;
+pub use definition::{Definition, Pace, StepInfo, StepKind};
+pub use effect::{Effect, IgnoredWhy, NotAllowed, Send, StuckWhy, ignored};
+pub use history::{Note, Record, replay};
+pub use input::{Action, Input};
+pub use instance::{Cause, Decision, Instance, Outcome, Phase, State, Status, Waiting};
+pub use step_set::StepSet;
+pub use view::{HistoryView, SagaView, StepStatus, StepView, describe};

@@ -1,0 +1,95 @@
+//! The one function that moves a saga. It is total: every input in every state has an answer, and
+//! what makes no sense is ignored with a reason.
+//!
+//! ```text
+//!   Forward(k) --done--> Forward(k+1) ... --done--> pivot --> Tail(confirmed) ----> Final(completed)
+//!       | refused, deadline, cancel
+//!       v
+//!   Undoing(j) --done--> Undoing(next below) ... --> Tail(turned back) --> Final(turned back)
+//! ```
+//! `reply.rs` hears answers, `operator.rs` obeys operators, `moves.rs` makes the moves; each says
+//! first whether it will do anything, and only then changes the saga.
+
+mod moves;
+mod operator;
+mod reply;
+
+use contracts::Timestamp;
+
+use crate::instance::whole_microseconds;
+use crate::{Cause, Decision, Definition, Effect, IgnoredWhy, Input, Instance, NotAllowed, Phase};
+
+pub use operator::allowed_actions;
+
+/// Decides one input: the saga as it is then, and what has to be carried out, in this order.
+///
+/// Pure: the same arguments give the same answer. An ignored input ([`crate::ignored`]) leaves the
+/// saga as it was, and is no part of its history; every other one raises `seq` by one.
+///
+/// # Panics
+/// When the instance is not of this definition's name and version: its steps would not be there.
+pub fn advance<D>(
+    definition: &Definition<D>,
+    instance: Instance<D>,
+    input: &Input,
+    now: Timestamp,
+) -> (Instance<D>, Vec<Effect>) {
+    assert_eq!(definition.version(), instance.version, "a saga is moved by the definition it began with");
+    let mut turn =
+        Turn { definition, instance, now: whole_microseconds(now), effects: Vec::with_capacity(3) };
+    match turn.decide(input) {
+        Ok(()) => turn.instance.state.seq += 1,
+        Err(why) => turn.effects.push(Effect::Ignored(why)),
+    }
+    (turn.instance, turn.effects)
+}
+
+/// One input being decided.
+struct Turn<'a, D> {
+    definition: &'a Definition<D>,
+    instance: Instance<D>,
+    now: Timestamp,
+    effects: Vec<Effect>,
+}
+
+impl<D> Turn<'_, D> {
+    /// An error means that nothing was changed.
+    fn decide(&mut self, input: &Input) -> Result<(), IgnoredWhy> {
+        let begun = self.instance.seq > 0;
+        match input {
+            _ if self.instance.is_final() => return Err(IgnoredWhy::Final),
+            Input::Begin if begun => return Err(IgnoredWhy::AlreadyBegun),
+            Input::Begin => self.go_forward_from(0),
+            _ if !begun => return Err(IgnoredWhy::NotBegun),
+            Input::Reply { step, direction, reply, attempt: _ } => self.hear(step, *direction, reply)?,
+            Input::Wake if self.instance.wake_at.is_some_and(|due| due <= self.now) => self.wake(),
+            Input::Wake => return Err(IgnoredWhy::NotDue),
+            Input::Cancel => self.cancel()?,
+            Input::Operator { action, .. } => self.obey(action)?,
+        }
+        Ok(())
+    }
+
+    /// Silence: the outcome of what is waited for is unknown, so it is asked again; in time, going
+    /// forward gives up and undoes it.
+    fn wake(&mut self) {
+        if matches!(self.instance.phase, Phase::Forward(_)) && self.is_late() {
+            self.turn_back(Cause::timed_out());
+        } else {
+            self.ask_again();
+        }
+    }
+
+    fn cancel(&mut self) -> Result<(), NotAllowed> {
+        match self.instance.phase {
+            Phase::Forward(_) => self.turn_back(Cause::cancelled()),
+            Phase::Tail(Decision::Confirmed, _) => return Err(NotAllowed::PivotPassed),
+            _ => return Err(NotAllowed::TurningBack),
+        }
+        Ok(())
+    }
+
+    fn is_late(&self) -> bool {
+        self.instance.deadline_at <= self.now
+    }
+}

@@ -1,0 +1,55 @@
+//! Obeying operators, where it makes sense.
+
+use contracts::{Outcome as Answered, ReplyData};
+use serde_json::value::RawValue;
+
+use super::Turn;
+use crate::{Action, Definition, Instance, NotAllowed, Outcome, Phase};
+
+/// What an operator may do to a saga now, as the words of the API.
+pub fn allowed_actions<D>(_: &Definition<D>, instance: &Instance<D>) -> Vec<&'static str> {
+    let is_forward = matches!(instance.phase, Phase::Forward(_));
+    let can_skip = is_forward || !instance.stuck.is_empty();
+    let is_open = !instance.is_final();
+    let actions =
+        [("retry", is_open), ("skip", is_open && can_skip), ("cancel", is_forward), ("abandon", is_open)];
+    actions.into_iter().filter_map(|(action, is_allowed)| is_allowed.then_some(action)).collect()
+}
+
+impl<D> Turn<'_, D> {
+    pub(super) fn obey(&mut self, action: &Action) -> Result<(), NotAllowed> {
+        match action {
+            Action::Retry => self.wake(),
+            Action::Skip { step, result } => self.skip(step.as_deref(), result.as_deref())?,
+            Action::Cancel => self.cancel()?,
+            Action::Abandon => self.finish(Outcome::Abandoned),
+        }
+        Ok(())
+    }
+
+    /// Going forward any step can be skipped, for it is still undone on turning back. An undo and a
+    /// step after the pivot only when it is stuck: skipping it is a difference accepted for ever.
+    fn skip(&mut self, step: Option<&str>, result: Option<&RawValue>) -> Result<(), NotAllowed> {
+        let index = self.step_to_skip(step)?;
+        let is_forward = matches!(self.instance.phase, Phase::Forward(_));
+        if !is_forward && !self.instance.stuck.contains(index) {
+            return Err(NotAllowed::NotStuck);
+        }
+        let reply = ReplyData { outcome: Answered::Done, code: None, body: result.map(RawValue::to_owned) };
+        let is_learned_from = is_forward || result.is_some();
+        if is_learned_from && !self.learn(index, &reply) {
+            return Err(NotAllowed::ResultDoesNotFit);
+        }
+        self.done(index);
+        Ok(())
+    }
+
+    fn step_to_skip(&self, step: Option<&str>) -> Result<usize, NotAllowed> {
+        let waiting = self.instance.waiting_steps();
+        match step {
+            Some(step) => self.waiting_index(step).ok_or(NotAllowed::StepNotWaiting),
+            None if waiting.len() > 1 => Err(NotAllowed::StepNotNamed),
+            None => waiting.last().ok_or(NotAllowed::StepNotWaiting),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! One running saga: where it is, what it may have done, when it has to be woken.
+
+use std::ops::Deref;
+
+use chrono::SubsecRound;
+use contracts::{Direction, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Definition, StepSet};
+
+/// One running saga. A row: `state` and `data` are columns of JSON; reads as its state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance<D> {
+    /// Its id.
+    pub id: Uuid,
+    /// The version of its definition.
+    pub version: u32,
+    /// Where it is.
+    pub state: State,
+    /// What the workflow knows; of no meaning to the saga itself.
+    pub data: D,
+}
+
+/// Everything about a saga that is not the workflow's own data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Where it is.
+    pub phase: Phase,
+    /// The compensatable steps that were asked for and neither refused nor undone: what turning
+    /// back has to undo. The step of unknown outcome is in.
+    pub possibly_done: StepSet,
+    /// How often what is waited for was asked for; 0 before the beginning.
+    pub attempt: u32,
+    /// How many inputs were decided: the number of its latest history row; 0 before the beginning.
+    pub seq: u32,
+    /// Until when it may go forward.
+    pub deadline_at: Timestamp,
+    /// When to give it [`crate::Input::Wake`]; none before the beginning and after the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_at: Option<Timestamp>,
+    /// Since when a step that has to succeed does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck_since: Option<Timestamp>,
+    /// Which of the steps waited for are stuck; empty exactly when `stuck_since` is none.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub stuck: StepSet,
+    /// Which of the steps waited for answered the current asking with a failure: a repeated
+    /// failure costs no history row.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub failed: StepSet,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_empty(set: &StepSet) -> bool {
+    set.is_empty()
+}
+
+/// Where a saga is. Indexes are those of the definition's compensatable steps, or of the steps of
+/// the tail that the decision leads to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Going forward: this step is waited for.
+    Forward(usize),
+    /// Turning back: the undo of this step is waited for.
+    Undoing(usize, Cause),
+    /// Nothing can go wrong any more: these steps are waited for, all at once.
+    Tail(Decision, StepSet),
+    /// Ended.
+    Final(Outcome),
+}
+
+/// What became of a saga at its turning point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The pivot was passed.
+    Confirmed,
+    /// It turned back, for this cause.
+    TurnedBack(Cause),
+}
+
+/// How a saga ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Everything was done.
+    Completed,
+    /// Everything was undone; rejected or cancelled, see [`Cause::is_cancel`].
+    TurnedBack(Cause),
+    /// An operator stopped it where it was.
+    Abandoned,
+}
+
+/// Why a saga turned back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The refusal's code; [`Cause::TIMED_OUT`] or [`Cause::CANCELLED`] when it was the saga itself.
+    pub code: String,
+    /// Whose refusal it was; none when it was the saga itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// What explains the refusal: its body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Value>,
+}
+
+impl Outcome {
+    /// The ending as one word.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Completed => Status::Completed,
+            Self::TurnedBack(cause) if cause.is_cancel() => Status::Cancelled,
+            Self::TurnedBack(_) => Status::Rejected,
+            Self::Abandoned => Status::Abandoned,
+        }
+    }
+}
+
+impl Cause {
+    /// The code of a saga that was cancelled in time.
+    pub const CANCELLED: &str = "cancelled";
+    /// The code of a saga that did not reach its pivot in time.
+    pub const TIMED_OUT: &str = "timed_out";
+
+    pub(crate) fn cancelled() -> Self {
+        Self { code: Self::CANCELLED.to_owned(), step: None, detail: None }
+    }
+
+    pub(crate) fn timed_out() -> Self {
+        Self { code: Self::TIMED_OUT.to_owned(), step: None, detail: None }
+    }
+
+    /// Whether somebody asked for it. A participant's refusal with the code `cancelled` (it saw the
+    /// undo before the do) is a refusal like any other.
+    pub fn is_cancel(&self) -> bool {
+        self.step.is_none() && self.code == Self::CANCELLED
+    }
+}
+
+/// What a saga is doing, as one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Going forward.
+    Running,
+    /// Turning back.
+    Compensating,
+    /// Decided; its last steps are waited for.
+    Tail,
+    /// Ended with everything done.
+    Completed,
+    /// Ended with everything undone, because of a refusal or the time.
+    Rejected,
+    /// Ended with everything undone, because somebody asked for it.
+    Cancelled,
+    /// Stopped by an operator.
+    Abandoned,
+}
+
+impl Status {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Compensating => "compensating",
+            Self::Tail => "tail",
+            Self::Completed => "completed",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// A command that a saga waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// The step's name.
+    pub step: &'static str,
+    /// Whether it is to be done or undone.
+    pub direction: Direction,
+    /// Who is to answer.
+    pub participant: &'static str,
+}
+
+impl<D> Instance<D> {
+    /// A saga that is yet to be given [`crate::Input::Begin`], at the same time `now`.
+    pub fn new(definition: &Definition<D>, id: Uuid, data: D, now: Timestamp) -> Self {
+        let state = State {
+            phase: Phase::Forward(0),
+            possibly_done: StepSet::default(),
+            attempt: 0,
+            seq: 0,
+            deadline_at: whole_microseconds(now) + definition.deadline(),
+            wake_at: None,
+            stuck_since: None,
+            stuck: StepSet::default(),
+            failed: StepSet::default(),
+        };
+        Self { id, version: definition.version(), state, data }
+    }
+
+    /// The commands it waits for: the ones that its row stands for in place of an outbox.
+    pub fn waiting(&self, definition: &Definition<D>) -> impl Iterator<Item = Waiting> {
+        let steps = if self.state.seq == 0 { StepSet::default() } else { self.state.waiting_steps() };
+        steps.iter().filter_map(move |index| definition.command_at(&self.state.phase, index)).map(
+            |(step, command)| {
+                let direction = self.state.phase.direction();
+                Waiting { step, direction, participant: command.participant }
+            },
+        )
+    }
+}
+
+/// A saga's fields are its state's.
+impl<D> Deref for Instance<D> {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl State {
+    /// What it is doing, as one word.
+    pub fn status(&self) -> Status {
+        match &self.phase {
+            Phase::Forward(_) => Status::Running,
+            Phase::Undoing(..) => Status::Compensating,
+            Phase::Tail(..) => Status::Tail,
+            Phase::Final(outcome) => outcome.status(),
+        }
+    }
+
+    /// Whether it has ended.
+    pub const fn is_final(&self) -> bool {
+        matches!(self.phase, Phase::Final(_))
+    }
+
+    /// Whether its fate is known: the pivot is passed, it is turning back, or it has ended.
+    pub const fn decided(&self) -> bool {
+        !matches!(self.phase, Phase::Forward(_))
+    }
+
+    /// Why it turned back, if it did.
+    pub const fn cause(&self) -> Option<&Cause> {
+        match &self.phase {
+            Phase::Undoing(_, cause)
+            | Phase::Tail(Decision::TurnedBack(cause), _)
+            | Phase::Final(Outcome::TurnedBack(cause)) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The steps it waits for, as indexes within its phase.
+    pub(crate) fn waiting_steps(&self) -> StepSet {
+        match self.phase {
+            Phase::Forward(step) | Phase::Undoing(step, _) => StepSet::from_iter([step]),
+            Phase::Tail(_, waiting) => waiting,
+            Phase::Final(_) => StepSet::default(),
+        }
+    }
+}
+
+impl Phase {
+    /// Which way commands of this phase go.
+    pub(crate) const fn direction(&self) -> Direction {
+        if matches!(self, Self::Undoing(..)) { Direction::Undo } else { Direction::Do }
+    }
+}
+
+/// Times are counted in whole microseconds, as Postgres keeps them: a history read back from there
+/// replays to exactly the same state.
+pub(crate) fn whole_microseconds(time: Timestamp) -> Timestamp {
+    time.trunc_subsecs(6)
+}
