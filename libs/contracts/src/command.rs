@@ -24,7 +24,10 @@ pub trait Command: Serialize + DeserializeOwned + fmt::Debug + Clone + Send + Sy
 
 /// A business reason to refuse. Its serde form is adjacently tagged:
 /// `{"code": "insufficient_funds", "body": {...}}`; the code is stable.
-pub trait Refusal: Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync + 'static {}
+pub trait Refusal:
+    Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
+{
+}
 
 /// The refusal of what cannot be refused: it has no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +156,11 @@ impl ReplyData {
 impl<C: Command> From<Reply<C>> for ReplyData {
     fn from(reply: Reply<C>) -> Self {
         let encoded = match reply {
-            Reply::Done(done) => serde_json::value::to_raw_value(&done)
-                .map(|body| Self { outcome: Outcome::Done, code: None, body: Some(body) }),
+            Reply::Done(done) => serde_json::value::to_raw_value(&done).map(|body| Self {
+                outcome: Outcome::Done,
+                code: None,
+                body: Some(body),
+            }),
             Reply::Refused(refusal) => serde_json::to_string(&refusal)
                 .and_then(|text| serde_json::from_str::<RefusalParts>(&text))
                 .map(|parts| Self::refused(parts.code, parts.body)),

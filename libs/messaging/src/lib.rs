@@ -1,1 +1,40 @@
-//! Placeholder.
+//! The hands of every service: the one loop that takes inputs, loads rows, decides, saves and
+//! commits; the publisher behind it; streams, consumers, outbox and dead letters.
+//!
+//! Only this crate publishes and acknowledges. What is decided, a service says in a [`Decider`];
+//! limits, failures, redelivery and shutdown are handled here, once.
+//!
+//! ```text
+//! receiver (pulls, decodes) --+
+//!                             +--> batch loop: load, decide, save, commit --> publisher --> acks
+//! HTTP handlers (Handle) -----+                    |
+//!                                                  +--> answers to HTTP callers
+//! ```
+
+mod batch_loop;
+mod bus;
+pub mod crash;
+mod dead_letters;
+mod decider;
+mod envelope;
+mod failure;
+pub mod idempotency;
+pub mod metric_names;
+pub mod outbox;
+mod participant;
+mod publisher;
+mod receiver;
+pub mod rows;
+mod runtime;
+pub mod topology;
+mod wake;
+
+pub use batch_loop::{CallError, Handle, LoopLimits, start};
+pub use bus::{Bus, ConnectError};
+pub use decider::{Answer, Decided, Decider, DecodeError, OutgoingCommand};
+pub use envelope::{BATCH_CONTENT_TYPE, Item, MAX_ITEMS, MAX_MESSAGE_BYTES};
+pub use failure::{BatchError, FailureKind};
+pub use publisher::Publisher;
+pub use runtime::Runtime;
+pub use topology::{ConsumerSpec, Source, StreamSpec};
+pub use wake::{Woken, wake_subject};

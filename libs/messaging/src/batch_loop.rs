@@ -1,0 +1,478 @@
+//! The one loop: take what has arrived, load, decide, save, commit, answer; one transaction in flight.
+//!
+//! Batches form by themselves: while one commits, the next gathers. When a batch fails, the reason
+//! decides (see [`FailureKind`]): nothing healthy is lost with what is poisonous, and nothing is
+//! counted against an input because the database was away.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::{Direction, EventData, Outcome, ReplyData, Timestamp};
+use metrics::{counter, histogram};
+use sea_orm::{DatabaseConnection, TransactionTrait};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::Bus;
+use crate::crash::{self, Point};
+use crate::dead_letters::DeadLetters;
+use crate::decider::{Answer, Decided, Decider, OutgoingCommand};
+use crate::envelope::Item;
+use crate::failure::{BatchError, FailureKind};
+use crate::metric_names;
+use crate::outbox::{self, StoredEvents};
+use crate::publisher::{Outgoing, OutgoingItem, Publisher};
+use crate::receiver::{Envelope, Receipt, Receiver, letter};
+use crate::runtime::Runtime;
+use crate::topology::Source;
+
+/// Bounds of a loop.
+#[derive(Debug, Clone, Copy)]
+pub struct LoopLimits {
+    /// Inputs decided in one transaction. Above 256 nothing is gained (docs/performance.md).
+    pub batch_inputs_max: usize,
+    /// Calls that may wait; more are told to come later.
+    pub calls_waiting_max: usize,
+    /// A call not begun within this is given up, and has changed nothing.
+    pub call_wait_max: Duration,
+}
+
+impl Default for LoopLimits {
+    fn default() -> Self {
+        Self { batch_inputs_max: 256, calls_waiting_max: 4_096, call_wait_max: Duration::from_secs(10) }
+    }
+}
+
+/// Tries of a batch that meets others on its rows before it is split like poison.
+const CONFLICTS_MAX: u32 = 16;
+/// Pauses while the database is away.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long an input waits whose row somebody holds.
+const ASIDE: Duration = Duration::from_millis(500);
+
+/// An input and where it came from.
+pub(crate) struct Arrived<D: Decider> {
+    pub(crate) input: D::Input,
+    pub(crate) origin: Origin<D::Answer>,
+}
+
+pub(crate) enum Origin<A> {
+    Message { envelope: Box<Envelope>, receipt: Receipt },
+    Call { caller: oneshot::Sender<Result<A, CallError>>, give_up_at: Instant },
+    Own,
+}
+
+/// Why an HTTP handler got no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Too many wait already; nothing was changed.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The database did not come back in time; nothing was changed.
+    #[error("the database is not available")]
+    Unavailable,
+    /// This input cannot be processed; nothing was changed.
+    #[error("the request cannot be processed")]
+    Failed,
+    /// The process is stopping.
+    #[error("the service is stopping")]
+    Stopping,
+}
+
+/// The way into a loop for HTTP handlers and timers. The loop ends when the process stops and the last
+/// handle is gone.
+pub struct Handle<D: Decider> {
+    calls: mpsc::Sender<Arrived<D>>,
+    call_wait_max: Duration,
+}
+
+impl<D: Decider> Clone for Handle<D> {
+    fn clone(&self) -> Self {
+        Self { calls: self.calls.clone(), call_wait_max: self.call_wait_max }
+    }
+}
+
+impl<D: Decider> Handle<D> {
+    /// Puts an input through the loop and returns what was decided, after its commit.
+    ///
+    /// The effect row of the input must carry an id that the caller made: where a commit's outcome is
+    /// unknown the input is decided again, and must be recognised.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn call(&self, input: D::Input) -> Result<D::Answer, CallError> {
+        let (caller, answer) = oneshot::channel();
+        let origin = Origin::Call { caller, give_up_at: Instant::now() + self.call_wait_max };
+        self.calls.try_send(Arrived { input, origin }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CallError::Busy,
+            mpsc::error::TrySendError::Closed(_) => CallError::Stopping,
+        })?;
+        answer.await.unwrap_or(Err(CallError::Stopping))
+    }
+
+    /// Puts an input of the service's own clock through the loop; waits for room, not for the outcome.
+    pub async fn submit(&self, input: D::Input) {
+        // A closed loop is a stopping process; its clock goes on in the next one.
+        let _ = self.calls.send(Arrived { input, origin: Origin::Own }).await;
+    }
+}
+
+/// Starts a service's loop over its sources.
+pub fn start<D: Decider>(
+    decider: D,
+    db: DatabaseConnection,
+    bus: &Bus,
+    publisher: Publisher,
+    sources: Vec<Source>,
+    limits: LoopLimits,
+    runtime: &Runtime,
+) -> Handle<D> {
+    let decider = Arc::new(decider);
+    let (calls, called) = mpsc::channel(limits.calls_waiting_max);
+    let (inbound, arrived) = mpsc::channel(limits.batch_inputs_max);
+    let dead_letters = DeadLetters::new(D::SERVICE, db.clone(), runtime.shutdown.clone());
+    for source in sources {
+        let receiver = Receiver {
+            bus: bus.clone(),
+            source,
+            decider: Arc::clone(&decider),
+            inbound: inbound.clone(),
+            dead_letters: dead_letters.clone(),
+            shutdown: runtime.shutdown.clone(),
+        };
+        runtime.tasks.spawn(receiver.run());
+    }
+    let batch_loop = BatchLoop {
+        decider,
+        db,
+        publisher,
+        dead_letters,
+        limits,
+        calls: called,
+        inbound: arrived,
+        aside: VecDeque::new(),
+        calls_open: true,
+        inbound_open: true,
+        shutdown: runtime.shutdown.clone(),
+    };
+    runtime.tasks.spawn(batch_loop.run());
+    Handle { calls, call_wait_max: limits.call_wait_max }
+}
+
+struct BatchLoop<D: Decider> {
+    decider: Arc<D>,
+    db: DatabaseConnection,
+    publisher: Publisher,
+    dead_letters: DeadLetters,
+    limits: LoopLimits,
+    calls: mpsc::Receiver<Arrived<D>>,
+    inbound: mpsc::Receiver<Arrived<D>>,
+    /// Inputs whose row somebody held, each with the time of its next try.
+    aside: VecDeque<(Instant, Arrived<D>)>,
+    /// Whether anybody may still call.
+    calls_open: bool,
+    /// Whether any receiver may still bring messages.
+    inbound_open: bool,
+    shutdown: CancellationToken,
+}
+
+/// What a committed batch decided.
+struct Committed<D: Decider> {
+    set: D::Set,
+    decided: Vec<Decided<D::Answer>>,
+    stored: Option<StoredEvents>,
+    now: Timestamp,
+}
+
+impl<D: Decider> BatchLoop<D> {
+    async fn run(mut self) {
+        while let Some(batch) = self.gather().await {
+            self.process(batch).await;
+        }
+    }
+
+    /// Awaits the first input, then drains what is ready. Messages are only taken while the publisher
+    /// has room for what they lead to. `None`: the process stops and every caller is gone.
+    async fn gather(&mut self) -> Option<Vec<Arrived<D>>> {
+        loop {
+            let stopping = self.shutdown.is_cancelled();
+            if stopping && !self.calls_open {
+                return None;
+            }
+            if self.aside.front().is_some_and(|(due, _)| *due <= Instant::now()) {
+                return self.aside.pop_front().map(|(_, arrived)| vec![arrived]);
+            }
+            let next_aside = self.aside.front().map(|(due, _)| *due);
+            let has_room = self.publisher.has_room();
+            let pulling = has_room && !stopping && self.inbound_open;
+            let first = tokio::select! {
+                biased;
+                called = self.calls.recv(), if self.calls_open => {
+                    self.calls_open = called.is_some();
+                    called
+                }
+                arrived = self.inbound.recv(), if pulling => {
+                    self.inbound_open = arrived.is_some();
+                    arrived
+                }
+                () = self.publisher.room(), if !has_room => None,
+                () = self.shutdown.cancelled(), if !stopping => None,
+                () = sleep_until(next_aside), if next_aside.is_some() => None,
+            };
+            if let Some(first) = first {
+                return Some(self.drain(first, pulling));
+            }
+        }
+    }
+
+    /// Half of a batch is for callers at first, so that neither side starves the other.
+    fn drain(&mut self, first: Arrived<D>, with_messages: bool) -> Vec<Arrived<D>> {
+        let max = self.limits.batch_inputs_max;
+        let mut batch = Vec::with_capacity(max);
+        batch.push(first);
+        let fill = |batch: &mut Vec<_>, from: &mut mpsc::Receiver<_>, up_to: usize| {
+            while batch.len() < up_to
+                && let Ok(next) = from.try_recv()
+            {
+                batch.push(next);
+            }
+        };
+        fill(&mut batch, &mut self.calls, max / 2);
+        if with_messages {
+            fill(&mut batch, &mut self.inbound, max);
+        }
+        fill(&mut batch, &mut self.calls, max);
+        batch
+    }
+
+    /// Brings every input of a batch to its end: committed, put aside, or buried.
+    async fn process(&mut self, batch: Vec<Arrived<D>>) {
+        let mut pause = PAUSE_MIN;
+        let mut conflicts = 0;
+        let mut waiting = VecDeque::from([batch]);
+        while let Some(batch) = waiting.pop_front() {
+            let batch = give_up_late(batch);
+            if batch.is_empty() {
+                continue;
+            }
+            let error = match self.attempt(&batch).await {
+                Ok(committed) => {
+                    (pause, conflicts) = (PAUSE_MIN, 0);
+                    self.deliver(batch, committed);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let kind = error.kind();
+            counter!(metric_names::BATCH_FAILURES, "service" => D::SERVICE, "kind" => kind_name(kind))
+                .increment(1);
+            tracing::debug!(service = D::SERVICE, %error, ?kind, inputs = batch.len(), "a batch failed");
+            match kind {
+                FailureKind::Conflict if conflicts < CONFLICTS_MAX => {
+                    conflicts += 1;
+                    waiting.push_front(batch);
+                }
+                FailureKind::Transient => {
+                    if self.shutdown.is_cancelled() && pause >= PAUSE_MAX {
+                        continue; // Stopping without a database: messages come again, callers are told.
+                    }
+                    tracing::warn!(service = D::SERVICE, %error, "the database is away; trying again");
+                    tokio::time::sleep(jittered(pause)).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    waiting.push_front(batch);
+                }
+                _ if batch.len() > 1 => split(batch, &mut waiting),
+                FailureKind::LockTimeout => {
+                    let due = Instant::now() + ASIDE;
+                    self.aside.extend(batch.into_iter().map(|arrived| (due, arrived)));
+                }
+                FailureKind::Conflict | FailureKind::Poison => {
+                    conflicts = 0;
+                    for arrived in batch {
+                        self.bury(arrived, &error).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// One transaction.
+    async fn attempt(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
+        let began = std::time::Instant::now();
+        let tx = self.db.begin().await?;
+        let inputs: Vec<&D::Input> = batch.iter().map(|arrived| &arrived.input).collect();
+        let mut set = self.decider.load(&tx, &inputs).await?;
+        let now = chrono::Utc::now();
+        let mut decided = self.decide(&mut set, &inputs, now)?;
+        self.decider.save(&tx, &set).await?;
+        let events: Vec<EventData> =
+            decided.iter_mut().flat_map(|decided| decided.events.drain(..)).collect();
+        let stored = outbox::store(&tx, D::SERVICE, &events, now).await?;
+        crash::reach(D::SERVICE, Point::BeforeCommit);
+        tx.commit().await?;
+        histogram!(metric_names::BATCH_SIZE, "service" => D::SERVICE).record(batch.len() as f64);
+        histogram!(metric_names::BATCH_SECONDS, "service" => D::SERVICE)
+            .record(began.elapsed().as_secs_f64());
+        Ok(Committed { set, decided, stored, now })
+    }
+
+    /// A rule that panics is a defect of one input, not the end of the service.
+    fn decide(
+        &self,
+        set: &mut D::Set,
+        inputs: &[&D::Input],
+        now: Timestamp,
+    ) -> Result<Vec<Decided<D::Answer>>, BatchError> {
+        let all = || inputs.iter().map(|input| self.decider.decide(set, input, now)).collect();
+        catch_unwind(AssertUnwindSafe(all)).map_err(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            BatchError::Panic(text.unwrap_or_default())
+        })
+    }
+
+    /// Answers callers and hands the rest to the publisher.
+    fn deliver(&self, batch: Vec<Arrived<D>>, committed: Committed<D>) {
+        let Committed { set, decided, stored, now } = committed;
+        if undoes(&batch, &decided) {
+            crash::reach(D::SERVICE, Point::WhileUndoing);
+        }
+        crash::reach(D::SERVICE, Point::AfterCommitBeforePublish);
+        self.decider.committed(set);
+        let mut outgoing = Outgoing { stored: stored.into_iter().collect(), ..Outgoing::default() };
+        for (arrived, decided) in batch.into_iter().zip(decided) {
+            outgoing.items.extend(decided.commands.iter().map(|command| command_item::<D>(command, now)));
+            match (arrived.origin, decided.answer) {
+                (Origin::Call { caller, .. }, Answer::Caller(answer)) => {
+                    // The caller may have hung up; what was decided stands.
+                    let _ = caller.send(Ok(answer));
+                }
+                (Origin::Message { envelope, receipt }, answer) => {
+                    if let Answer::Reply(reply) = answer {
+                        outgoing.items.extend(reply_item::<D>(&envelope, &reply, now));
+                    }
+                    outgoing.receipts.push(receipt);
+                }
+                (Origin::Call { .. } | Origin::Own, _) => {}
+            }
+        }
+        let nothing = outgoing.items.is_empty() && outgoing.receipts.is_empty() && outgoing.stored.is_empty();
+        if !nothing {
+            self.publisher.hand_over(outgoing);
+        }
+    }
+
+    /// Puts an input aside that cannot be processed even alone.
+    async fn bury(&self, arrived: Arrived<D>, error: &BatchError) {
+        match arrived.origin {
+            Origin::Message { envelope, receipt } => {
+                let raw = envelope.raw.clone();
+                let letter = letter(&envelope.item_type, Some(&envelope), error.to_string(), raw);
+                if self.dead_letters.keep(&letter).await {
+                    receipt.done().await;
+                }
+            }
+            Origin::Call { caller, .. } => {
+                tracing::error!(service = D::SERVICE, %error, "a request cannot be processed");
+                let _ = caller.send(Err(CallError::Failed));
+            }
+            Origin::Own => {
+                tracing::error!(service = D::SERVICE, %error, "a timer's input cannot be processed")
+            }
+        }
+    }
+}
+
+/// Callers who have waited too long are told so before anything is done for them.
+fn give_up_late<D: Decider>(batch: Vec<Arrived<D>>) -> Vec<Arrived<D>> {
+    let now = Instant::now();
+    let mut kept = Vec::with_capacity(batch.len());
+    for arrived in batch {
+        match arrived.origin {
+            Origin::Call { caller, give_up_at } if give_up_at <= now => {
+                let _ = caller.send(Err(CallError::Unavailable));
+            }
+            origin => kept.push(Arrived { input: arrived.input, origin }),
+        }
+    }
+    kept
+}
+
+fn split<D: Decider>(mut batch: Vec<Arrived<D>>, waiting: &mut VecDeque<Vec<Arrived<D>>>) {
+    let second = batch.split_off(batch.len() / 2);
+    waiting.push_front(second);
+    waiting.push_front(batch);
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    if let Some(due) = due {
+        tokio::time::sleep_until(due).await;
+    }
+}
+
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.5..1.0))
+}
+
+const fn kind_name(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Conflict => "conflict",
+        FailureKind::LockTimeout => "lock_timeout",
+        FailureKind::Transient => "transient",
+        FailureKind::Poison => "poison",
+    }
+}
+
+/// Whether anything of a batch is an undo, asked for or just done.
+fn undoes<D: Decider>(batch: &[Arrived<D>], decided: &[Decided<D::Answer>]) -> bool {
+    let asks = decided.iter().flat_map(|decided| &decided.commands).any(|c| c.direction == Direction::Undo);
+    let did = batch.iter().zip(decided).any(|(arrived, decided)| {
+        let undo = matches!(&arrived.origin, Origin::Message { envelope, .. } if envelope.direction == Some(Direction::Undo));
+        undo && matches!(&decided.answer, Answer::Reply(reply) if reply.outcome == Outcome::Done)
+    });
+    asks || did
+}
+
+fn command_item<D: Decider>(command: &OutgoingCommand, now: Timestamp) -> OutgoingItem {
+    OutgoingItem::encode(&Item {
+        specversion: "1.0".into(),
+        id: command.command_id,
+        item_type: command.command_type.into(),
+        source: D::SERVICE.into(),
+        subject: command.saga,
+        time: now,
+        traceparent: command.traceparent.as_deref().map(Into::into),
+        step: Some(command.step.into()),
+        direction: Some(command.direction),
+        attempt: Some(command.attempt),
+        replyto: Some(command.reply_to.into()),
+        commandid: None,
+        data: std::borrow::Cow::Borrowed(&command.data),
+    })
+}
+
+/// A reply goes where its command says; a command that names no place wants none.
+fn reply_item<D: Decider>(command: &Envelope, reply: &ReplyData, now: Timestamp) -> Option<OutgoingItem> {
+    let subject = command.reply_to.clone()?;
+    let data = serde_json::value::to_raw_value(reply).ok()?;
+    let item = Item {
+        specversion: "1.0".into(),
+        id: command.id,
+        item_type: subject.as_str().into(),
+        source: D::SERVICE.into(),
+        subject: command.saga,
+        time: now,
+        traceparent: command.traceparent.as_deref().map(Into::into),
+        step: command.step.as_deref().map(Into::into),
+        direction: command.direction,
+        attempt: command.attempt,
+        replyto: None,
+        commandid: Some(command.id),
+        data: std::borrow::Cow::Owned(data),
+    };
+    Some(OutgoingItem::encode(&item))
+}

@@ -1,0 +1,73 @@
+//! The connection to NATS: one a process, shared by everything in it.
+
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream::{self, context::ContextBuilder};
+
+/// How long a publish waits for the stream's acknowledgement.
+const PUBLISH_ACK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Publishes whose acknowledgements may be awaited at once; more block the publisher.
+const MAX_ACK_IN_FLIGHT: usize = 20_000;
+/// The longest pause between two tries to reconnect.
+const MAX_RECONNECT_PAUSE_MS: u64 = 1_000;
+
+/// NATS and its JetStream, as everything here uses them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    client: async_nats::Client,
+    jetstream: jetstream::Context,
+}
+
+/// NATS could not be set up: a malformed URL or credentials.
+#[derive(Debug, thiserror::Error)]
+#[error("NATS at {url}: {source}")]
+pub struct ConnectError {
+    url: String,
+    source: async_nats::ConnectError,
+}
+
+impl Bus {
+    /// Connects under a name that operators see on the server. A server that is away is no error:
+    /// the connection is made as soon as it is back, for ever.
+    ///
+    /// # Errors
+    /// The URL or the credentials are malformed.
+    pub async fn connect(url: &str, name: &str) -> Result<Self, ConnectError> {
+        let client = async_nats::ConnectOptions::new()
+            .name(name)
+            .retry_on_initial_connect()
+            .max_reconnects(None)
+            .reconnect_delay_callback(reconnect_pause)
+            .ping_interval(Duration::from_secs(5))
+            .connect(url)
+            .await
+            .map_err(|source| ConnectError { url: url.to_owned(), source })?;
+        let jetstream = ContextBuilder::new()
+            .ack_timeout(PUBLISH_ACK_TIMEOUT)
+            .timeout(PUBLISH_ACK_TIMEOUT)
+            .max_ack_inflight(MAX_ACK_IN_FLIGHT)
+            .build(client.clone());
+        Ok(Self { client, jetstream })
+    }
+
+    /// Whether the server can be reached now.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Core NATS: wake-ups and other words that may be lost.
+    pub(crate) fn client(&self) -> &async_nats::Client {
+        &self.client
+    }
+
+    /// Streams and consumers.
+    pub(crate) fn jetstream(&self) -> &jetstream::Context {
+        &self.jetstream
+    }
+}
+
+fn reconnect_pause(attempt: usize) -> Duration {
+    let doubled = 10_u64.saturating_mul(1 << attempt.min(7));
+    Duration::from_millis(doubled.min(MAX_RECONNECT_PAUSE_MS))
+}

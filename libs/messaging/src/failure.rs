@@ -1,0 +1,102 @@
+//! Why a batch failed, and so what is done about it.
+
+use sea_orm::{DbErr, RuntimeErr};
+
+/// A batch could not be loaded or saved.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The database's own word.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+    /// A statement touched another number of rows than it was given: somebody was there in between.
+    #[error("{table}: {written} rows written where {expected} were expected")]
+    RowCount {
+        /// The table.
+        table: &'static str,
+        /// Rows given.
+        expected: u64,
+        /// Rows touched.
+        written: u64,
+    },
+    /// A rule panicked: a defect, and the input that shows it.
+    #[error("a rule panicked: {0}")]
+    Panic(String),
+}
+
+/// The reason decides what happens to the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Another process changed the same rows: load and decide again, at once.
+    Conflict,
+    /// A row is held by somebody who does not let go: the rest of the batch goes on.
+    LockTimeout,
+    /// The database or the road to it is away: the whole batch again, with backoff.
+    Transient,
+    /// An input that cannot be processed: split by halves until it is alone.
+    Poison,
+}
+
+impl BatchError {
+    /// What to do about it.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::RowCount { .. } => FailureKind::Conflict,
+            Self::Panic(_) => FailureKind::Poison,
+            Self::Database(error) => database_failure(error),
+        }
+    }
+}
+
+fn database_failure(error: &DbErr) -> FailureKind {
+    match error {
+        DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => FailureKind::Transient,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            let Some(code) = error.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code)
+            else {
+                // No SQLSTATE: I/O, protocol, pool. A value that cannot be encoded or decoded is ours.
+                let coding = error.to_string().contains("decoding");
+                return if coding { FailureKind::Poison } else { FailureKind::Transient };
+            };
+            state_failure(&code)
+        }
+        _ => FailureKind::Poison,
+    }
+}
+
+/// By SQLSTATE (PostgreSQL manual, appendix A).
+fn state_failure(code: &str) -> FailureKind {
+    match code {
+        "23505" => FailureKind::Conflict,
+        "55P03" => FailureKind::LockTimeout,
+        // Class 25 is a transaction that the server ended (idle too long), 40 serialisation and
+        // deadlock, 53 resources, 57 shutdown and cancelled statements, 58 the disk, 08 the line.
+        _ if ["08", "25", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
+            FailureKind::Transient
+        }
+        _ => FailureKind::Poison,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_judged_by_their_reason() {
+        assert_eq!(state_failure("23505"), FailureKind::Conflict);
+        assert_eq!(state_failure("55P03"), FailureKind::LockTimeout);
+        for transient in ["08006", "25P03", "40001", "40P01", "53300", "57P01", "57014"] {
+            assert_eq!(state_failure(transient), FailureKind::Transient, "{transient}");
+        }
+        for poison in ["22003", "22P02", "23514", "23502", "42P01"] {
+            assert_eq!(state_failure(poison), FailureKind::Poison, "{poison}");
+        }
+    }
+
+    #[test]
+    fn a_lost_row_is_a_conflict_and_a_panic_is_poison() {
+        let lost = BatchError::RowCount { table: "t", expected: 2, written: 1 };
+        assert_eq!(lost.kind(), FailureKind::Conflict);
+        assert_eq!(BatchError::Panic("x".into()).kind(), FailureKind::Poison);
+    }
+}

@@ -1,0 +1,200 @@
+//! Events leave through an outbox: nobody asks for them again, so the row remembers.
+//!
+//! One row a commit holds its events as they go on the wire. After the stream acknowledged them the
+//! row keeps that stream's creation time and sequence. Rows that were never acknowledged, that went to
+//! a stream which no longer exists, or that lie above what the stream now ends with, are sent again.
+//! Listeners recognise an event by its id.
+//!
+//! No high-water mark is read from this table: a late commit would be skipped.
+
+use std::time::Duration;
+
+use contracts::{EventData, Timestamp};
+use metrics::counter;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
+use tokio::time::MissedTickBehavior;
+use uuid::{NoContext, Uuid};
+
+use crate::bus::Bus;
+use crate::envelope::Item;
+use crate::metric_names;
+use crate::publisher::{OutgoingItem, Publisher};
+use crate::rows::uuid_array;
+use crate::runtime::Runtime;
+use crate::topology::{EVENTS, StreamSpec};
+
+/// How often what is not acknowledged is looked for.
+const RELAY_EVERY: Duration = Duration::from_secs(5);
+/// A row younger than this may still be on its way.
+const IN_FLIGHT: Duration = Duration::from_secs(10);
+/// How long acknowledged rows are kept for a stream that loses its store.
+const KEPT: Duration = Duration::from_secs(3600);
+/// Rows read in one go.
+const ROWS_MAX: u64 = 500;
+/// Rows deleted in one go: no long locks.
+const PURGED_MAX: u64 = 5_000;
+
+/// Events that are in the outbox and not yet with the stream.
+#[derive(Debug)]
+#[must_use = "give them to the publisher after the commit"]
+pub struct StoredEvents {
+    pub(crate) row_id: Uuid,
+    pub(crate) items: Vec<OutgoingItem>,
+}
+
+/// Writes the events of a transaction into the outbox.
+///
+/// # Errors
+/// The insert failed.
+pub async fn store(
+    tx: &impl ConnectionTrait,
+    service: &'static str,
+    events: &[EventData],
+    now: Timestamp,
+) -> Result<Option<StoredEvents>, DbErr> {
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let row_id = Uuid::now_v7();
+    let items: Vec<OutgoingItem> = events.iter().map(|event| item_of(service, event, now)).collect();
+    let texts: Vec<&str> = items.iter().map(OutgoingItem::text).collect();
+    let array = format!("[{}]", texts.join(","));
+    let sql = "INSERT INTO outbox (row_id, created_at, events) VALUES ($1, $2, $3::json)";
+    let values: [Value; 3] = [row_id.into(), now.into(), array.into()];
+    tx.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
+    Ok(Some(StoredEvents { row_id, items }))
+}
+
+fn item_of(service: &'static str, event: &EventData, now: Timestamp) -> OutgoingItem {
+    OutgoingItem::encode(&Item {
+        specversion: "1.0".into(),
+        id: Uuid::now_v7(),
+        item_type: event.event_type.into(),
+        source: service.into(),
+        subject: event.about,
+        time: now,
+        traceparent: None,
+        step: None,
+        direction: None,
+        attempt: None,
+        replyto: None,
+        commandid: None,
+        data: std::borrow::Cow::Borrowed(&event.data),
+    })
+}
+
+/// Notes that rows reached the stream that was created then, at most at this sequence.
+pub(crate) async fn acknowledge(
+    db: &DatabaseConnection,
+    rows: &[Uuid],
+    stream_created_at: Timestamp,
+    sequence: u64,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE outbox SET stream_created_at = $2, sequence = $3 WHERE row_id = ANY($1)";
+    let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+    let values: [Value; 3] = [uuid_array(rows), stream_created_at.into(), sequence.into()];
+    db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await.map(|_| ())
+}
+
+/// Starts what looks for events that did not arrive. `owned` is the stream itself, for its owner: it is
+/// made again when it is gone.
+pub fn start_relay(
+    service: &'static str,
+    bus: Bus,
+    db: DatabaseConnection,
+    publisher: Publisher,
+    owned: Option<StreamSpec>,
+    runtime: &Runtime,
+) {
+    let shutdown = runtime.shutdown.clone();
+    let relay = Relay { service, bus, db, publisher, owned };
+    runtime.tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(RELAY_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+            if let Err(error) = relay.round().await {
+                tracing::warn!(service, %error, "the outbox was not looked through; trying again");
+            }
+        }
+    });
+}
+
+struct Relay {
+    service: &'static str,
+    bus: Bus,
+    db: DatabaseConnection,
+    publisher: Publisher,
+    owned: Option<StreamSpec>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error(transparent)]
+    Database(#[from] DbErr),
+    #[error("the stream of events: {0}")]
+    Stream(String),
+}
+
+impl Relay {
+    async fn round(&self) -> Result<(), RelayError> {
+        let (created_at, last_sequence) = self.stream_state().await?;
+        self.publisher.events_stream_is(created_at);
+        let rows = self.unacknowledged(created_at, last_sequence).await?;
+        for stored in rows {
+            counter!(metric_names::OUTBOX_RESENT, "service" => self.service).increment(1);
+            self.publisher.events(stored).await;
+        }
+        self.purge().await?;
+        Ok(())
+    }
+
+    async fn stream_state(&self) -> Result<(Timestamp, u64), RelayError> {
+        let failed = |error: &dyn std::fmt::Display| RelayError::Stream(error.to_string());
+        if let Some(spec) = &self.owned {
+            self.bus.ensure_stream(self.service, spec).await.map_err(|error| failed(&error))?;
+        }
+        let stream = self.bus.jetstream().get_stream(EVENTS).await.map_err(|error| failed(&error))?;
+        let info = stream.cached_info();
+        // Postgres keeps microseconds: a finer time would never be equal again.
+        let micros = info.created.unix_timestamp_nanos() / 1_000;
+        let created_at = i64::try_from(micros).ok().and_then(Timestamp::from_timestamp_micros);
+        Ok((created_at.unwrap_or_default(), info.state.last_sequence))
+    }
+
+    async fn unacknowledged(&self, created_at: Timestamp, last: u64) -> Result<Vec<StoredEvents>, DbErr> {
+        let sql = format!(
+            "SELECT row_id, events::text FROM outbox WHERE (sequence IS NULL AND row_id < $1) \
+             OR sequence > $2 OR stream_created_at <> $3 ORDER BY row_id LIMIT {ROWS_MAX}"
+        );
+        let last = i64::try_from(last).unwrap_or(i64::MAX);
+        let values: [Value; 3] = [first_id_at(IN_FLIGHT).into(), last.into(), created_at.into()];
+        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+        let rows = self.db.query_all_raw(statement).await?;
+        rows.iter().map(read_row).collect()
+    }
+
+    async fn purge(&self) -> Result<(), DbErr> {
+        let sql = format!(
+            "DELETE FROM outbox WHERE row_id IN (SELECT row_id FROM outbox WHERE row_id < $1 \
+             AND sequence IS NOT NULL ORDER BY row_id LIMIT {PURGED_MAX})"
+        );
+        let values: [Value; 1] = [first_id_at(KEPT).into()];
+        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+        self.db.execute_raw(statement).await.map(|_| ())
+    }
+}
+
+fn read_row(row: &sea_orm::QueryResult) -> Result<StoredEvents, DbErr> {
+    let texts: String = row.try_get_by_index(1)?;
+    let json = |error: serde_json::Error| DbErr::Json(error.to_string());
+    let raw: Vec<&serde_json::value::RawValue> = serde_json::from_str(&texts).map_err(json)?;
+    let items = raw.iter().map(|item| OutgoingItem::from_encoded(item.get()).map_err(json));
+    Ok(StoredEvents { row_id: row.try_get_by_index(0)?, items: items.collect::<Result<_, _>>()? })
+}
+
+/// The smallest UUIDv7 of that long ago: ids are in the order of time, so no index on a time is needed.
+fn first_id_at(age: Duration) -> Uuid {
+    let at = chrono::Utc::now() - age;
+    let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()))
+}

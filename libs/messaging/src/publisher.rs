@@ -1,0 +1,316 @@
+//! What a batch decided goes out: packed by subject, published together, all acknowledgements
+//! awaited together, then the inputs that caused it are acknowledged.
+//!
+//! A task of its own behind a short queue, so that publishing overlaps the next transaction. Nothing
+//! here is the only copy of anything: sagas ask again, participants answer again, the outbox remembers.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
+use bytes::Bytes;
+use contracts::Timestamp;
+use metrics::counter;
+use sea_orm::DatabaseConnection;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::bus::Bus;
+use crate::crash::{self, Point};
+use crate::envelope::{BatchWriter, Item};
+use crate::metric_names;
+use crate::outbox::{self, StoredEvents};
+use crate::receiver::Receipt;
+use crate::runtime::Runtime;
+use crate::topology::EVENTS;
+
+/// Batches that may wait for the publisher; a full queue stops pulling.
+const QUEUE_BATCHES: usize = 4;
+/// Tries for a message whose stream is missing: its owner makes it again in well under a second.
+const NO_STREAM_TRIES: u32 = 4;
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long a stopping process tries to get rid of what is in hand.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// An item as it goes on the wire, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct OutgoingItem {
+    subject: String,
+    text: String,
+}
+
+impl OutgoingItem {
+    /// Encodes an item; its type is its subject.
+    pub(crate) fn encode(item: &Item<'_>) -> Self {
+        Self::encode_for(item.item_type.to_string(), item)
+    }
+
+    /// Encodes an item for another subject than its type.
+    pub(crate) fn encode_for(subject: String, item: &Item<'_>) -> Self {
+        // An `Item` is strings, numbers and JSON that already is JSON.
+        let text = serde_json::to_string(item).expect("an item always has a JSON form");
+        Self { subject, text }
+    }
+
+    /// An item that was encoded earlier.
+    pub(crate) fn from_encoded(text: &str) -> Result<Self, serde_json::Error> {
+        let item: Item<'_> = serde_json::from_str(text)?;
+        Ok(Self { subject: item.item_type.into_owned(), text: text.to_owned() })
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// What one batch leaves behind for the publisher.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    pub(crate) items: Vec<OutgoingItem>,
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) stored: Vec<StoredEvents>,
+}
+
+/// The way out of a service. Cheap to clone; ends when the last clone is gone.
+#[derive(Clone)]
+pub struct Publisher {
+    queue: mpsc::Sender<Outgoing>,
+    events_stream: Arc<Mutex<Option<Timestamp>>>,
+    service: &'static str,
+}
+
+impl Publisher {
+    /// Starts the publisher of a service.
+    pub fn start(service: &'static str, bus: Bus, db: DatabaseConnection, runtime: &Runtime) -> Self {
+        let (queue, queued) = mpsc::channel(QUEUE_BATCHES);
+        let events_stream = Arc::default();
+        let shutdown = runtime.shutdown.clone();
+        let task = Task { service, bus, db, shutdown, events_stream: Arc::clone(&events_stream) };
+        runtime.tasks.spawn(task.run(queued));
+        Self { queue, events_stream, service }
+    }
+
+    /// Sends events that a committed transaction stored. Where there is no room they wait in the outbox.
+    pub async fn events(&self, stored: StoredEvents) {
+        let outgoing = Outgoing { stored: vec![stored], ..Outgoing::default() };
+        let _ = tokio::time::timeout(PAUSE_MAX, self.queue.send(outgoing)).await;
+    }
+
+    /// Whether a batch would be taken now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.queue.capacity() > 0
+    }
+
+    /// Resolves when a batch would be taken.
+    pub(crate) async fn room(&self) {
+        // A closed queue is a stopping process: nobody waits for it.
+        let _ = self.queue.reserve().await;
+    }
+
+    /// Hands over what a batch decided. Without room it is dropped: everything in it is asked again.
+    pub(crate) fn hand_over(&self, outgoing: Outgoing) {
+        if let Err(refused) = self.queue.try_send(outgoing) {
+            let lost = refused.into_inner().items.len() as u64;
+            counter!(metric_names::PUBLISH_SKIPPED, "service" => self.service).increment(lost);
+        }
+    }
+
+    /// The creation time of the stream of events, as last seen.
+    pub(crate) fn events_stream_is(&self, created_at: Timestamp) {
+        *self.events_stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(created_at);
+    }
+}
+
+struct Task {
+    service: &'static str,
+    bus: Bus,
+    db: DatabaseConnection,
+    shutdown: CancellationToken,
+    events_stream: Arc<Mutex<Option<Timestamp>>>,
+}
+
+/// A message that is packed and not yet acknowledged by its stream.
+struct Packed {
+    subject: String,
+    payload: Bytes,
+    items: u64,
+}
+
+/// What became of the messages of one delivery.
+#[derive(Default)]
+struct Delivered {
+    all: bool,
+    events_sequence: Option<u64>,
+}
+
+impl Task {
+    async fn run(self, mut queued: mpsc::Receiver<Outgoing>) {
+        while let Some(mut outgoing) = queued.recv().await {
+            while let Ok(more) = queued.try_recv() {
+                outgoing.items.extend(more.items);
+                outgoing.receipts.extend(more.receipts);
+                outgoing.stored.extend(more.stored);
+            }
+            self.deliver(outgoing).await;
+        }
+    }
+
+    async fn deliver(&self, outgoing: Outgoing) {
+        // Read before publishing: a stream made anew afterwards must not pass for the one that was
+        // published to.
+        let events_stream = *self.events_stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored_items = outgoing.stored.iter().flat_map(|stored| &stored.items);
+        let packed = pack(outgoing.items.iter().chain(stored_items));
+        let delivered = self.publish_until_done(packed).await;
+        if !delivered.all {
+            return; // The inputs come again, and the outbox remembers.
+        }
+        crash::reach(self.service, Point::AfterPublishBeforeAck);
+        for receipt in outgoing.receipts {
+            receipt.done().await;
+        }
+        let rows: Vec<Uuid> = outgoing.stored.iter().map(|stored| stored.row_id).collect();
+        if let (false, Some(created_at), Some(sequence)) =
+            (rows.is_empty(), events_stream, delivered.events_sequence)
+            && let Err(error) = outbox::acknowledge(&self.db, &rows, created_at, sequence).await
+        {
+            tracing::debug!(service = self.service, %error, "the outbox will send these events again");
+        }
+    }
+
+    /// Publishes until every message is acknowledged, its stream does not exist, or the process stops.
+    async fn publish_until_done(&self, mut pending: Vec<Packed>) -> Delivered {
+        let mut delivered = Delivered { all: true, events_sequence: None };
+        let mut tries = 0;
+        while !pending.is_empty() {
+            tries += 1;
+            let stopping = self.wait_for_nats().await;
+            let failed = self.publish_once(pending, &mut delivered).await;
+            pending = Vec::new();
+            for (message, kind) in failed {
+                counter!(metric_names::PUBLISH_FAILURES, "service" => self.service).increment(1);
+                if stopping || (kind == PublishErrorKind::StreamNotFound && tries >= NO_STREAM_TRIES) {
+                    tracing::warn!(
+                        service = self.service,
+                        subject = message.subject,
+                        ?kind,
+                        "not published; it is asked again"
+                    );
+                    delivered.all = false;
+                } else {
+                    pending.push(message);
+                }
+            }
+            if !pending.is_empty() {
+                tokio::time::sleep(pause_after(tries)).await;
+            }
+        }
+        delivered
+    }
+
+    /// Waits while NATS is away; tells whether the process is stopping and this was the last chance.
+    async fn wait_for_nats(&self) -> bool {
+        let connected = async {
+            while !self.bus.is_connected() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let last_words = async {
+            self.shutdown.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            biased;
+            () = connected => self.shutdown.is_cancelled(),
+            () = last_words => true,
+        }
+    }
+
+    /// Sends all, then awaits all acknowledgements.
+    async fn publish_once(
+        &self,
+        messages: Vec<Packed>,
+        delivered: &mut Delivered,
+    ) -> Vec<(Packed, PublishErrorKind)> {
+        let mut sent: Vec<(Packed, PublishAckFuture)> = Vec::with_capacity(messages.len());
+        let mut failed = Vec::new();
+        for message in messages {
+            match self.bus.jetstream().publish(message.subject.clone(), message.payload.clone()).await {
+                Ok(ack) => sent.push((message, ack)),
+                Err(error) => failed.push((message, error.kind())),
+            }
+        }
+        for (message, ack) in sent {
+            match ack.await {
+                Ok(ack) => {
+                    counter!(metric_names::PUBLISHED_MESSAGES, "service" => self.service).increment(1);
+                    counter!(metric_names::PUBLISHED_ITEMS, "service" => self.service)
+                        .increment(message.items);
+                    if ack.stream == EVENTS {
+                        delivered.events_sequence = delivered.events_sequence.max(Some(ack.sequence));
+                    }
+                }
+                Err(error) => failed.push((message, error.kind())),
+            }
+        }
+        failed
+    }
+}
+
+fn pause_after(tries: u32) -> Duration {
+    (Duration::from_millis(25) * 2_u32.saturating_pow(tries.min(6))).min(PAUSE_MAX)
+}
+
+/// Packs items into messages of one subject each, in the order in which they were decided.
+fn pack<'a>(items: impl Iterator<Item = &'a OutgoingItem>) -> Vec<Packed> {
+    let mut open: Vec<(Cow<'a, str>, BatchWriter, u64)> = Vec::new();
+    let mut full = Vec::new();
+    for item in items {
+        let index = open.iter().position(|(subject, _, _)| *subject == item.subject).unwrap_or_else(|| {
+            open.push((Cow::Borrowed(&item.subject), BatchWriter::new(), 0));
+            open.len() - 1
+        });
+        let (_, writer, count) = &mut open[index];
+        if !writer.has_room_for(item.text.len()) {
+            let done = std::mem::replace(writer, BatchWriter::new());
+            full.push(Packed { subject: item.subject.clone(), payload: done.finish(), items: *count });
+            *count = 0;
+        }
+        writer.push(item.text.as_bytes());
+        *count += 1;
+    }
+    let rest = open.into_iter().map(|(subject, writer, items)| Packed {
+        subject: subject.into_owned(),
+        payload: writer.finish(),
+        items,
+    });
+    full.extend(rest);
+    full
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(subject: &str) -> OutgoingItem {
+        OutgoingItem { subject: subject.to_owned(), text: "{}".to_owned() }
+    }
+
+    #[test]
+    fn items_travel_together_by_subject_and_at_most_64_a_message() {
+        let items: Vec<OutgoingItem> = (0..130).map(|i| item(if i % 2 == 0 { "a" } else { "b" })).collect();
+        let mut packed: Vec<(String, u64)> =
+            pack(items.iter()).into_iter().map(|p| (p.subject, p.items)).collect();
+        packed.sort();
+        assert_eq!(packed, [("a".into(), 1), ("a".into(), 64), ("b".into(), 1), ("b".into(), 64)]);
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        assert_eq!(pause_after(1), Duration::from_millis(50));
+        assert_eq!(pause_after(60), PAUSE_MAX);
+    }
+}

@@ -1,0 +1,188 @@
+//! Pulls messages of one consumer, takes them apart and queues their items for the loop. Whatever
+//! ends the consumer (deleted, its stream deleted, NATS away), it is made again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{self, AckKind};
+use bytes::Bytes;
+use contracts::Direction;
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::batch_loop::{Arrived, Origin};
+use crate::bus::Bus;
+use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::decider::Decider;
+use crate::envelope::{self, Item};
+use crate::topology::Source;
+
+/// Messages pulled ahead: what is in hand is done well inside the ack wait.
+const PULLED_AHEAD: usize = 8;
+/// A pull request stands this long before it is renewed.
+const PULL_EXPIRES: Duration = Duration::from_secs(30);
+/// The server's sign of life while nothing arrives.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The right to acknowledge a message once all its items are done.
+#[derive(Clone)]
+pub(crate) struct Receipt(Arc<Unacknowledged>);
+
+struct Unacknowledged {
+    message: jetstream::Message,
+    open: AtomicUsize,
+}
+
+impl Receipt {
+    fn new(message: jetstream::Message, items: usize) -> Self {
+        Self(Arc::new(Unacknowledged { message, open: AtomicUsize::new(items) }))
+    }
+
+    /// One item is done; the last one acknowledges the message. A lost acknowledgement costs a repeat.
+    pub(crate) async fn done(&self) {
+        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let _ = self.0.message.ack().await;
+        }
+    }
+}
+
+/// What is kept of an item besides its input: enough to answer it, and to bury it.
+pub(crate) struct Envelope {
+    pub(crate) id: Uuid,
+    pub(crate) item_type: String,
+    pub(crate) saga: Uuid,
+    pub(crate) step: Option<String>,
+    pub(crate) direction: Option<Direction>,
+    pub(crate) attempt: Option<u32>,
+    pub(crate) reply_to: Option<String>,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) raw: Bytes,
+}
+
+impl Envelope {
+    fn of(item: Item<'_>, raw: Bytes) -> Self {
+        Self {
+            id: item.id,
+            item_type: item.item_type.into_owned(),
+            saga: item.subject,
+            step: item.step.map(Into::into),
+            direction: item.direction,
+            attempt: item.attempt,
+            reply_to: item.replyto.map(Into::into),
+            traceparent: item.traceparent.map(Into::into),
+            raw,
+        }
+    }
+}
+
+pub(crate) struct Receiver<D: Decider> {
+    pub(crate) bus: Bus,
+    pub(crate) source: Source,
+    pub(crate) decider: Arc<D>,
+    pub(crate) inbound: mpsc::Sender<Arrived<D>>,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl<D: Decider> Receiver<D> {
+    pub(crate) async fn run(self) {
+        let mut pause = PAUSE_MIN;
+        let shutdown = self.shutdown.clone();
+        let forever = async {
+            loop {
+                match self.bus.ensure_source(D::SERVICE, &self.source).await {
+                    Ok(consumer) => {
+                        pause = PAUSE_MIN;
+                        self.pump(&consumer).await;
+                    }
+                    Err(error) => {
+                        tracing::debug!(service = D::SERVICE, %error, "no consumer yet");
+                        pause = (pause * 2).min(PAUSE_MAX);
+                    }
+                }
+                tokio::time::sleep(pause).await;
+            }
+        };
+        shutdown.run_until_cancelled(forever).await;
+    }
+
+    /// Takes messages until the consumer ends.
+    async fn pump(&self, consumer: &PullConsumer) {
+        let stream = consumer
+            .stream()
+            .max_messages_per_batch(PULLED_AHEAD)
+            .expires(PULL_EXPIRES)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await;
+        let Ok(mut messages) = stream else { return };
+        while let Some(next) = messages.next().await {
+            match next {
+                Ok(message) => self.take(message).await,
+                Err(error) => {
+                    tracing::info!(service = D::SERVICE, %error, "the consumer ended; it is made again");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn take(&self, message: jetstream::Message) {
+        let payload = message.payload.clone();
+        let headers = message.headers.clone();
+        let found = envelope::open(&payload, headers.as_ref());
+        if found.is_empty() {
+            let _ = message.ack_with(AckKind::Ack).await;
+            return;
+        }
+        let subject = message.subject.to_string();
+        let receipt = Receipt::new(message, found.len());
+        for envelope::Found { raw, item } in found {
+            let arrived = item
+                .map_err(|error| (None, error))
+                .and_then(|item| self.arrived(item, raw.clone(), receipt.clone()));
+            match arrived {
+                // A closed queue is a stopping process: the message comes again.
+                Ok(arrived) => drop(self.inbound.send(arrived).await),
+                Err((envelope, error)) => {
+                    let letter = letter(&subject, envelope.as_deref(), error, raw);
+                    if self.dead_letters.keep(&letter).await {
+                        receipt.done().await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn arrived(
+        &self,
+        item: Item<'_>,
+        raw: Bytes,
+        receipt: Receipt,
+    ) -> Result<Arrived<D>, (Option<Box<Envelope>>, String)> {
+        let decoded = self.decider.decode(&item);
+        let envelope = Box::new(Envelope::of(item, raw));
+        match decoded {
+            Ok(input) => Ok(Arrived { input, origin: Origin::Message { envelope, receipt } }),
+            Err(error) => Err((Some(envelope), error.to_string())),
+        }
+    }
+}
+
+/// What is kept of an item that cannot be processed.
+pub(crate) fn letter(subject: &str, envelope: Option<&Envelope>, error: String, raw: Bytes) -> DeadLetter {
+    DeadLetter {
+        subject: subject.to_owned(),
+        item_id: envelope.map(|envelope| envelope.id),
+        item_type: envelope.map(|envelope| envelope.item_type.clone()),
+        about: envelope.map(|envelope| envelope.saga),
+        error,
+        raw,
+    }
+}

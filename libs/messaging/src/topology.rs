@@ -1,0 +1,265 @@
+//! Streams and durable consumers: who owns which, their limits, and how they come (back) to be.
+//!
+//! An owner makes what is missing, at start and again whenever it turns out to be gone; settings that
+//! differ from ours are reported, never silently changed.
+
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use metrics::counter;
+
+use crate::bus::Bus;
+use crate::metric_names;
+
+/// Every stream's name.
+pub const REPLIES: &str = "REPLIES";
+/// The stream of events.
+pub const EVENTS: &str = "EVENTS";
+
+/// Size of a stream of commands or replies: 512 MiB.
+const ROAD_BYTES_MAX: i64 = 512 * 1024 * 1024;
+/// Age in a stream of commands or replies: the sagas ask again long before.
+const ROAD_AGE_MAX: Duration = Duration::from_secs(600);
+/// Age of events: 7 days.
+const EVENTS_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Size of the stream of events: 2 GiB.
+const EVENTS_BYTES_MAX: i64 = 2 * 1024 * 1024 * 1024;
+/// After this an unacknowledged message is delivered again.
+const ACK_WAIT: Duration = Duration::from_secs(30);
+/// Messages delivered and not yet acknowledged, over all replicas.
+const ACK_PENDING_MAX: i64 = 2_048;
+
+/// A stream as its owner wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamSpec {
+    /// Its name.
+    pub name: String,
+    /// What it takes.
+    pub subjects: Vec<String>,
+    /// How long a message stays.
+    pub age_max: Duration,
+    /// How many bytes it may hold; the oldest go first.
+    pub bytes_max: i64,
+    /// Copies in a cluster: 1 alone, 3 in a cluster.
+    pub replicas: usize,
+}
+
+/// The commands of a participant.
+pub fn commands_of(participant: &str) -> StreamSpec {
+    StreamSpec {
+        name: command_stream(participant),
+        subjects: vec![format!("cmd.{participant}.>")],
+        age_max: ROAD_AGE_MAX,
+        bytes_max: ROAD_BYTES_MAX,
+        replicas: 1,
+    }
+}
+
+/// The name of a participant's stream of commands.
+pub fn command_stream(participant: &str) -> String {
+    format!("CMD_{}", participant.to_uppercase())
+}
+
+/// The subject of a workflow's replies.
+pub fn reply_subject(workflow: &str) -> String {
+    format!("reply.{workflow}.v1")
+}
+
+/// The replies to all workflows.
+pub fn replies() -> StreamSpec {
+    StreamSpec {
+        name: REPLIES.to_owned(),
+        subjects: vec!["reply.>".to_owned()],
+        age_max: ROAD_AGE_MAX,
+        bytes_max: ROAD_BYTES_MAX,
+        replicas: 1,
+    }
+}
+
+/// The events of all services.
+pub fn events() -> StreamSpec {
+    let areas = ["user", "order", "delivery", "subscription", "billing"];
+    StreamSpec {
+        name: EVENTS.to_owned(),
+        subjects: areas.iter().map(|area| format!("{area}.>")).collect(),
+        age_max: EVENTS_AGE_MAX,
+        bytes_max: EVENTS_BYTES_MAX,
+        replicas: 1,
+    }
+}
+
+/// A durable pull consumer, shared by a service's replicas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerSpec {
+    /// On this stream.
+    pub stream: String,
+    /// Under this name.
+    pub durable: String,
+    /// Only these subjects; empty is all.
+    pub subjects: Vec<String>,
+}
+
+/// Where a service's inputs come from: a consumer, and its stream if the service owns that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The stream that this service makes when it is missing.
+    pub owned: Option<StreamSpec>,
+    /// What is read.
+    pub consumer: ConsumerSpec,
+}
+
+impl Source {
+    /// A participant's own commands.
+    pub fn commands(participant: &str) -> Self {
+        Self::owned(commands_of(participant), participant, Vec::new())
+    }
+
+    /// The replies to one workflow; the stream is the orchestrator's.
+    pub fn replies(workflow: &str) -> Self {
+        Self::owned(replies(), workflow, vec![reply_subject(workflow)])
+    }
+
+    /// Some events, heard by a service that does not own their stream.
+    pub fn events(service: &str, types: &[&str]) -> Self {
+        let subjects = types.iter().map(|&subject| subject.to_owned()).collect();
+        let consumer = ConsumerSpec { stream: EVENTS.to_owned(), durable: service.to_owned(), subjects };
+        Self { owned: None, consumer }
+    }
+
+    fn owned(stream: StreamSpec, durable: &str, subjects: Vec<String>) -> Self {
+        let consumer = ConsumerSpec { stream: stream.name.clone(), durable: durable.to_owned(), subjects };
+        Self { owned: Some(stream), consumer }
+    }
+}
+
+/// A stream or a consumer is not to be had now: NATS is away, or its owner has not made it yet.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct TopologyError {
+    what: String,
+    why: String,
+}
+
+impl TopologyError {
+    fn new(what: &str, why: &impl ToString) -> Self {
+        Self { what: what.to_owned(), why: why.to_string() }
+    }
+}
+
+impl Bus {
+    /// Makes the stream if it is missing.
+    ///
+    /// # Errors
+    /// NATS is away or refuses.
+    pub async fn ensure_stream(
+        &self,
+        service: &'static str,
+        spec: &StreamSpec,
+    ) -> Result<Stream, TopologyError> {
+        match self.jetstream().get_stream(&spec.name).await {
+            Ok(stream) => {
+                report_mismatch(service, spec, &stream.cached_info().config);
+                return Ok(stream);
+            }
+            Err(error) if is_missing(&error.kind()) => {}
+            Err(error) => return Err(TopologyError::new(&spec.name, &error)),
+        }
+        let created = self.jetstream().create_stream(config_of(spec)).await;
+        match created {
+            Ok(stream) => {
+                counter!(metric_names::TOPOLOGY_HEALED, "service" => service).increment(1);
+                tracing::info!(stream = spec.name, "stream made");
+                Ok(stream)
+            }
+            // Another replica was faster.
+            Err(error) if already_exists(&error.kind()) => {
+                self.jetstream().get_stream(&spec.name).await.map_err(|e| TopologyError::new(&spec.name, &e))
+            }
+            Err(error) => Err(TopologyError::new(&spec.name, &error)),
+        }
+    }
+
+    /// Makes the consumer, and its stream if it is owned, where they are missing.
+    pub(crate) async fn ensure_source(
+        &self,
+        service: &'static str,
+        source: &Source,
+    ) -> Result<PullConsumer, TopologyError> {
+        let spec = &source.consumer;
+        let failed = |error: &dyn std::error::Error| TopologyError::new(&spec.stream, &error.to_string());
+        let stream = match &source.owned {
+            Some(owned) => self.ensure_stream(service, owned).await?,
+            None => self.jetstream().get_stream(&spec.stream).await.map_err(|error| failed(&error))?,
+        };
+        let config = consumer_config(spec);
+        stream.get_or_create_consumer(&spec.durable, config).await.map_err(|error| failed(&error))
+    }
+
+    /// Messages that a participant's consumer has not delivered yet; none where it cannot be told.
+    pub async fn backlog_of(&self, participant: &str) -> u64 {
+        let stream = command_stream(participant);
+        let consumer: Result<PullConsumer, _> =
+            self.jetstream().get_consumer_from_stream(participant, stream).await;
+        consumer.map_or(0, |consumer| consumer.cached_info().num_pending)
+    }
+}
+
+fn already_exists(kind: &CreateStreamErrorKind) -> bool {
+    matches!(kind, CreateStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST)
+}
+
+fn is_missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(error)
+        if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+fn config_of(spec: &StreamSpec) -> Config {
+    Config {
+        name: spec.name.clone(),
+        subjects: spec.subjects.clone(),
+        max_age: spec.age_max,
+        max_bytes: spec.bytes_max,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_consumers: -1,
+        // Work-queue retention costs the server 45 % more CPU (docs/performance.md).
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        storage: StorageType::File,
+        num_replicas: spec.replicas,
+        ..Config::default()
+    }
+}
+
+fn consumer_config(spec: &ConsumerSpec) -> pull::Config {
+    pull::Config {
+        durable_name: Some(spec.durable.clone()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        // Unlimited: poison is known by its item, not by the count of a message with healthy neighbours.
+        max_deliver: -1,
+        max_ack_pending: ACK_PENDING_MAX,
+        filter_subjects: spec.subjects.clone(),
+        ..pull::Config::default()
+    }
+}
+
+fn report_mismatch(service: &'static str, wanted: &StreamSpec, found: &Config) {
+    let same = found.subjects == wanted.subjects
+        && found.max_age == wanted.age_max
+        && found.max_bytes == wanted.bytes_max
+        && found.num_replicas == wanted.replicas
+        && found.retention == RetentionPolicy::Limits;
+    if !same {
+        counter!(metric_names::TOPOLOGY_MISMATCH, "service" => service).increment(1);
+        tracing::warn!(
+            stream = wanted.name,
+            ?found,
+            ?wanted,
+            "the stream's settings are not ours; left as they are"
+        );
+    }
+}

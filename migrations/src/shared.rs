@@ -1,0 +1,77 @@
+//! Tables that several services have, each in its own database: written and read by `messaging`.
+
+/// Items that could not be processed.
+pub(crate) const DEAD_LETTERS: &str = "
+CREATE TABLE dead_letters (
+    letter_id  uuid PRIMARY KEY,
+    subject    text NOT NULL,
+    item_type  text,
+    about      uuid,
+    error      text NOT NULL,
+    payload    bytea NOT NULL,
+    count      integer NOT NULL CHECK (count > 0),
+    first_at   timestamptz NOT NULL,
+    last_at    timestamptz NOT NULL
+);
+CREATE INDEX dead_letters_by_time ON dead_letters (last_at);
+";
+
+/// Events that leave: a row a commit. `stream_created_at` and `sequence` say where they arrived.
+pub(crate) const OUTBOX: &str = "
+CREATE TABLE outbox (
+    row_id            uuid PRIMARY KEY,
+    created_at        timestamptz NOT NULL,
+    events            json NOT NULL,
+    stream_created_at timestamptz,
+    sequence          bigint,
+    CHECK ((stream_created_at IS NULL) = (sequence IS NULL))
+);
+CREATE INDEX outbox_unsent ON outbox (row_id) WHERE sequence IS NULL;
+CREATE INDEX outbox_by_sequence ON outbox (sequence);
+";
+
+/// Requests that had an effect, by `Idempotency-Key`.
+pub(crate) const IDEMPOTENCY_KEYS: &str = "
+CREATE TABLE idempotency_keys (
+    key_id      uuid PRIMARY KEY,
+    user_id     uuid NOT NULL,
+    body_hash   text NOT NULL,
+    response    json NOT NULL,
+    created_at  timestamptz NOT NULL
+);
+CREATE INDEX idempotency_keys_by_time ON idempotency_keys (created_at);
+";
+
+/// Declares a service's migrator: its name and the statements of its first migration.
+macro_rules! first_migration {
+    ($service:literal, $($sql:expr),+ $(,)?) => {
+        use sea_orm_migration::prelude::*;
+
+        /// Brings this service's database up to date.
+        pub struct Migrator;
+
+        impl MigratorTrait for Migrator {
+            fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+                vec![Box::new(First)]
+            }
+        }
+
+        struct First;
+
+        impl MigrationName for First {
+            fn name(&self) -> &str {
+                concat!("m0001_", $service)
+            }
+        }
+
+        #[async_trait::async_trait]
+        impl MigrationTrait for First {
+            async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+                let db = manager.get_connection();
+                $(db.execute_unprepared($sql).await?;)+
+                Ok(())
+            }
+        }
+    };
+}
+pub(crate) use first_migration;
