@@ -5,10 +5,12 @@
 //! * [`Instance`] is one running saga: its [`State`] and the workflow's own data.
 //! * [`advance`] takes an [`Input`] and returns the next instance and the [`Effect`]s to carry out.
 //! * [`Record`] is one row of history; [`replay`] makes the instance of it, [`describe`] explains it.
+//! * [`harness`] puts every step of a definition through every trouble, for tests.
 
 mod advance;
 mod definition;
 mod effect;
+pub mod harness;
 mod history;
 mod input;
 mod instance;
