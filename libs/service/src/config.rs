@@ -1,0 +1,292 @@
+//! Everything that can be configured: the only place that reads the environment (through clap).
+//!
+//! The structs are plain: `rondo up` and tests build them in code from [`Config::default`]. Every
+//! secret can also be given as a file (`NAME_FILE`), as mounted secrets are.
+
+mod databases;
+mod secret;
+
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum};
+use secrecy::SecretString;
+
+pub use databases::{Databases, SERVICES};
+use secret::read_secret;
+
+const PUBLIC_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const INTERNAL_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
+const NATS_URL: &str = "nats://127.0.0.1:4222";
+
+/// The configuration of one process, whichever services it runs.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Config {
+    /// A database per service.
+    #[command(flatten)]
+    pub databases: Databases,
+    /// The road.
+    #[command(flatten)]
+    pub nats: NatsConfig,
+    /// Listeners and addresses.
+    #[command(flatten)]
+    pub http: HttpConfig,
+    /// Keys, tokens and passwords.
+    #[command(flatten)]
+    pub security: SecurityConfig,
+    /// What the business of the deployment says.
+    #[command(flatten)]
+    pub business: BusinessConfig,
+    /// Logs.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
+}
+
+/// Where NATS is.
+#[derive(Debug, Clone, Args)]
+pub struct NatsConfig {
+    /// Address of NATS; may carry a user and a password.
+    #[arg(id = "nats_url", long = "nats-url", env = "NATS_URL", hide_env_values = true, default_value = NATS_URL)]
+    pub url: SecretString,
+    /// A file that holds the address instead.
+    #[arg(id = "nats_url_file", long = "nats-url-file", env = "NATS_URL_FILE", value_parser = read_secret)]
+    pub url_from_file: Option<SecretString>,
+}
+
+impl Default for NatsConfig {
+    fn default() -> Self {
+        Self { url: SecretString::from(NATS_URL), url_from_file: None }
+    }
+}
+
+impl NatsConfig {
+    /// The address to connect to.
+    pub fn url(&self) -> &SecretString {
+        self.url_from_file.as_ref().unwrap_or(&self.url)
+    }
+}
+
+/// Listeners, and where auth is reached by the other services.
+#[derive(Debug, Clone, Args)]
+pub struct HttpConfig {
+    /// Where the public API listens.
+    #[arg(long, env = "PUBLIC_ADDR", default_value_t = Self::default().public_addr)]
+    pub public_addr: SocketAddr,
+    /// Where probes, metrics and the internal API listen.
+    #[arg(long, env = "INTERNAL_ADDR", default_value_t = Self::default().internal_addr)]
+    pub internal_addr: SocketAddr,
+    /// Base address of auth's public listener, where its JWKS is. Default: the own one.
+    #[arg(long, env = "AUTH_PUBLIC_URL")]
+    pub auth_public_url: Option<String>,
+    /// Base address of auth's internal listener. Default: the own one.
+    #[arg(long, env = "AUTH_INTERNAL_URL")]
+    pub auth_internal_url: Option<String>,
+    /// Connections that one listener serves at a time; more wait in the backlog.
+    #[arg(long, env = "CONNECTIONS_MAX", default_value_t = Self::default().connections_max)]
+    pub connections_max: usize,
+    /// How long requests in flight, and then the loops, may take to finish at shutdown, in seconds.
+    #[arg(long, env = "SHUTDOWN_GRACE_SECONDS", default_value_t = Self::default().shutdown_grace_seconds)]
+    pub shutdown_grace_seconds: u64,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            public_addr: PUBLIC_ADDR,
+            internal_addr: INTERNAL_ADDR,
+            auth_public_url: None,
+            auth_internal_url: None,
+            connections_max: 10_000,
+            shutdown_grace_seconds: 15,
+        }
+    }
+}
+
+impl HttpConfig {
+    /// Base address of auth's public listener, without a slash at the end.
+    pub fn auth_public_url(&self) -> String {
+        base_url(self.auth_public_url.as_deref(), self.public_addr)
+    }
+
+    /// Base address of auth's internal listener, without a slash at the end.
+    pub fn auth_internal_url(&self) -> String {
+        base_url(self.auth_internal_url.as_deref(), self.internal_addr)
+    }
+}
+
+fn base_url(given: Option<&str>, own: SocketAddr) -> String {
+    given.map_or_else(|| format!("http://{}", reachable(own)), |url| url.trim_end_matches('/').to_owned())
+}
+
+/// An address that listens on all interfaces is reached through the local one.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// Keys, tokens and the cost of passwords.
+#[derive(Debug, Clone, Args)]
+pub struct SecurityConfig {
+    /// Auth's Ed25519 signing key, PEM (PKCS#8).
+    #[arg(long, env = "AUTH_SIGNING_KEY", hide_env_values = true)]
+    pub auth_signing_key: Option<SecretString>,
+    /// A file that holds the signing key instead.
+    #[arg(id = "auth_signing_key_file", long = "auth-signing-key-file", env = "AUTH_SIGNING_KEY_FILE", value_parser = read_secret)]
+    pub auth_signing_key_from_file: Option<SecretString>,
+    /// The token this process shows to other services; minted if the signing key is here.
+    #[arg(long, env = "SERVICE_TOKEN", hide_env_values = true)]
+    pub service_token: Option<SecretString>,
+    /// A file that holds the service token instead.
+    #[arg(id = "service_token_file", long = "service-token-file", env = "SERVICE_TOKEN_FILE", value_parser = read_secret)]
+    pub service_token_from_file: Option<SecretString>,
+    /// How long an access token is valid, in seconds.
+    #[arg(long, env = "ACCESS_TOKEN_SECONDS", default_value_t = Self::default().access_token_seconds)]
+    pub access_token_seconds: u32,
+    /// How long a minted service token is valid, in days.
+    #[arg(long, env = "SERVICE_TOKEN_DAYS", default_value_t = Self::default().service_token_days)]
+    pub service_token_days: u32,
+    /// How long a session can be refreshed, in days.
+    #[arg(long, env = "SESSION_DAYS", default_value_t = Self::default().session_days)]
+    pub session_days: u32,
+    /// Memory of one password hash (argon2id), in KiB.
+    #[arg(long, env = "ARGON2_MEMORY_KIB", default_value_t = Self::default().argon2_memory_kib)]
+    pub argon2_memory_kib: u32,
+    /// Passes of one password hash (argon2id).
+    #[arg(long, env = "ARGON2_PASSES", default_value_t = Self::default().argon2_passes)]
+    pub argon2_passes: u32,
+    /// Passwords hashed at the same time; each takes a core.
+    #[arg(long, env = "PASSWORDS_AT_ONCE", default_value_t = Self::default().passwords_at_once)]
+    pub passwords_at_once: usize,
+}
+
+impl Default for SecurityConfig {
+    fn default() -> Self {
+        Self {
+            auth_signing_key: None,
+            auth_signing_key_from_file: None,
+            service_token: None,
+            service_token_from_file: None,
+            access_token_seconds: 300,
+            service_token_days: 365,
+            session_days: 30,
+            argon2_memory_kib: 19_456,
+            argon2_passes: 2,
+            passwords_at_once: 2,
+        }
+    }
+}
+
+impl SecurityConfig {
+    /// Auth's signing key, PEM, if this process has it.
+    pub fn auth_signing_key(&self) -> Option<&SecretString> {
+        self.auth_signing_key.as_ref().or(self.auth_signing_key_from_file.as_ref())
+    }
+
+    /// The service token given to this process, if any.
+    pub fn service_token(&self) -> Option<&SecretString> {
+        self.service_token.as_ref().or(self.service_token_from_file.as_ref())
+    }
+}
+
+/// What the business of the deployment says.
+#[derive(Debug, Clone, Args)]
+pub struct BusinessConfig {
+    /// The one currency, ISO 4217.
+    #[arg(long, env = "CURRENCY", default_value_t = Self::default().currency)]
+    pub currency: String,
+    /// Open running sagas above which new orders are answered 503.
+    #[arg(long, env = "OPEN_SAGAS_MAX", default_value_t = Self::default().open_sagas_max)]
+    pub open_sagas_max: u64,
+    /// How long a hold on an account lasts, in seconds.
+    #[arg(long, env = "HOLD_SECONDS", default_value_t = Self::default().hold_seconds)]
+    pub hold_seconds: u32,
+}
+
+impl Default for BusinessConfig {
+    fn default() -> Self {
+        Self { currency: "RUB".to_owned(), open_sagas_max: 20_000, hold_seconds: 7 * 24 * 3600 }
+    }
+}
+
+/// Logs.
+#[derive(Debug, Clone, Args)]
+pub struct TelemetryConfig {
+    /// What is logged: a level, or directives as `info,sqlx=warn`.
+    #[arg(id = "log", long = "log", env = "LOG", default_value_t = Self::default().filter)]
+    pub filter: String,
+    /// How log lines look.
+    #[arg(id = "log_format", long = "log-format", env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub format: LogFormat,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    #[test]
+    fn the_command_line_definition_is_consistent() {
+        use clap::CommandFactory;
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn without_arguments_it_is_the_default() {
+        let config = Command::parse_from(["rondo"]).config;
+        assert_eq!(config.http.public_addr, HttpConfig::default().public_addr);
+        assert_eq!(config.nats.url().expose_secret(), NATS_URL);
+        assert_eq!(config.business.currency, "RUB");
+    }
+
+    #[test]
+    fn a_secret_can_be_a_file_and_its_last_newline_is_not_part_of_it() {
+        let file = std::env::temp_dir().join(format!("secret-{}", uuid::Uuid::now_v7()));
+        std::fs::write(&file, "postgres://elsewhere\n").unwrap();
+        let argument = format!("--billing-database-url-file={}", file.display());
+        let config = Command::parse_from(["rondo", &argument]).config;
+        std::fs::remove_file(file).unwrap();
+        assert_eq!(config.databases.url("billing").unwrap().expose_secret(), "postgres://elsewhere");
+        assert!(config.databases.url("stock").is_none());
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let config = Command::parse_from(["rondo", "--service-token=sesame"]).config;
+        assert!(!format!("{config:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn auth_is_at_the_own_listener_unless_said_otherwise() {
+        let mut http = HttpConfig { public_addr: "0.0.0.0:9000".parse().unwrap(), ..HttpConfig::default() };
+        assert_eq!(http.auth_public_url(), "http://127.0.0.1:9000");
+        http.auth_public_url = Some("http://auth:8080/".to_owned());
+        assert_eq!(http.auth_public_url(), "http://auth:8080");
+    }
+}

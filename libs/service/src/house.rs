@@ -1,0 +1,134 @@
+//! What every service is given at its start; the house's only touch with `messaging`.
+
+use std::sync::Arc;
+
+use messaging::{Bus, Runtime};
+use sea_orm::DatabaseConnection;
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::token::{SigningKey, SigningKeyError, TokenVerifier};
+
+/// What the services of one process share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The road.
+    pub bus: Bus,
+    /// Checks tokens.
+    pub tokens: TokenVerifier,
+    /// Cancelled first, by a signal or by the owner: the listeners stop accepting, requests in flight
+    /// are finished, those that only wait for a decision answer at once.
+    pub draining: CancellationToken,
+    /// Cancelled when no request is in flight any more: loops and tasks end.
+    pub shutdown: CancellationToken,
+    /// Loops and tasks; the process waits for them within the grace.
+    pub tasks: TaskTracker,
+}
+
+/// A service or its house cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that is needed is missing.
+    #[error("{0} is not configured")]
+    Missing(String),
+    /// The address of a service's database has no meaning.
+    #[error("the address of {0}'s database must begin with postgres://")]
+    DatabaseAddress(&'static str),
+    /// The database refuses.
+    #[error("database: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    /// NATS cannot be used.
+    #[error(transparent)]
+    Nats(#[from] messaging::ConnectError),
+    /// The signing key cannot be used.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    /// No HTTP client.
+    #[error("HTTP client: {0}")]
+    HttpClient(#[from] reqwest::Error),
+    /// A listener's address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The operating system refuses.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+    /// The process was told to stop while it started.
+    #[error("told to stop while starting")]
+    ShutDown,
+    /// Anything else that a service needs.
+    #[error(transparent)]
+    Other(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl House {
+    /// Connects to NATS (one that is away is waited for in the background) and begins to fetch auth's
+    /// keys, unless this process holds the signing key.
+    ///
+    /// # Errors
+    /// An address or the signing key cannot be used.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let bus = Bus::connect(config.nats.url().expose_secret(), "rondo").await?;
+        let tokens = match signing_key(&config)? {
+            Some(key) => TokenVerifier::with_keys(&key.public_keys()),
+            None => TokenVerifier::with_source(&config.http.auth_public_url())?,
+        };
+        let Runtime { shutdown, tasks } = Runtime::default();
+        tasks.spawn(tokens.clone().keep_fresh(shutdown.clone()));
+        let draining = CancellationToken::new();
+        Ok(Self { config: Arc::new(config), bus, tokens, draining, shutdown, tasks })
+    }
+
+    /// The life of the process' tasks, as `messaging` wants it.
+    pub fn runtime(&self) -> Runtime {
+        Runtime { shutdown: self.shutdown.clone(), tasks: self.tasks.clone() }
+    }
+
+    /// Connects to a service's database, however long that takes.
+    ///
+    /// # Errors
+    /// Its address is missing or has no meaning, or the process was told to stop.
+    pub async fn database(
+        &self,
+        service: &'static str,
+        max_connections: u32,
+    ) -> Result<DatabaseConnection, StartError> {
+        let url = self.config.databases.url(service);
+        let url =
+            url.ok_or_else(|| StartError::Missing(format!("{}_DATABASE_URL", service.to_uppercase())))?;
+        crate::database::connect(url, service, max_connections, &self.draining).await
+    }
+
+    /// Auth's signing key, if this process has it.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn signing_key(&self) -> Result<Option<SigningKey>, StartError> {
+        signing_key(&self.config)
+    }
+
+    /// The token that `service` shows to others: the given one, else one minted with the signing key.
+    ///
+    /// # Errors
+    /// There is neither token nor key.
+    pub fn service_token(&self, service: &str) -> Result<SecretString, StartError> {
+        let security = &self.config.security;
+        if let Some(token) = security.service_token() {
+            return Ok(token.clone());
+        }
+        let key = self.signing_key()?.ok_or_else(|| StartError::Missing("SERVICE_TOKEN".to_owned()))?;
+        Ok(key.service_token(service, security.service_token_days)?)
+    }
+}
+
+fn signing_key(config: &Config) -> Result<Option<SigningKey>, StartError> {
+    Ok(config.security.auth_signing_key().map(SigningKey::from_pem).transpose()?)
+}

@@ -1,0 +1,31 @@
+//! What every handler is made of: extractors that answer with problems, and the problems.
+//!
+//! Order in a handler's arguments matters: [`Caller`] comes first, so that 401 is said before
+//! anything about the resource; the body ([`Json`] or [`Keyed`]) comes last.
+
+mod body;
+mod caller;
+pub mod documentation;
+mod json;
+mod keyed;
+mod page;
+mod path;
+mod prefer;
+mod problem;
+mod trace;
+mod validate;
+
+pub use body::{BODY_BYTES_MAX, DISCARD_BYTES_MAX};
+pub use caller::{Caller, InternalCaller};
+pub use json::Json;
+pub use keyed::{IdempotencyKey, Keyed, REPLAYED};
+pub use page::{Listed, NoFilter, Page, PageParameters};
+pub use path::{Path, Query};
+pub use prefer::PreferWait;
+pub use problem::{PROBLEM_JSON, Problem};
+pub use trace::Trace;
+pub use validate::{FieldError, FieldErrors, Validate};
+
+pub(crate) use body::{declared_length, discard};
+pub(crate) use caller::bearer_token;
+pub(crate) use trace::{REQUEST, RequestContext};

@@ -1,0 +1,109 @@
+//! The two listeners of a process, and the order in which it ends.
+
+mod connections;
+mod envelope;
+mod internal;
+mod openapi;
+mod public;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::HttpConfig;
+use crate::{House, Part, StartError, telemetry};
+use connections::Server;
+
+/// How often finished measurements are folded into histograms, so that they do not pile up.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// How long internal requests may take to finish when the public ones have.
+const INTERNAL_GRACE: Duration = Duration::from_secs(1);
+
+/// The sockets of a process, bound before anything else: a port that is taken is told at once.
+#[derive(Debug)]
+pub struct Listeners {
+    public: TcpListener,
+    internal: TcpListener,
+}
+
+impl Listeners {
+    /// Binds both addresses of the configuration; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] names the address that is taken.
+    pub async fn bind(http: &HttpConfig) -> Result<Self, StartError> {
+        Ok(Self { public: bind(http.public_addr).await?, internal: bind(http.internal_addr).await? })
+    }
+
+    /// Where the public API is.
+    ///
+    /// # Errors
+    /// The operating system does not know.
+    pub fn public_addr(&self) -> std::io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// Where probes, metrics and the internal API are.
+    ///
+    /// # Errors
+    /// The operating system does not know.
+    pub fn internal_addr(&self) -> std::io::Result<SocketAddr> {
+        self.internal.local_addr()
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// Serves the parts until `house.draining` (or `house.shutdown`) is cancelled, then ends in order:
+/// no new connections; public requests in flight finish, then internal ones; then the loops. Each within
+/// the grace of the configuration.
+///
+/// # Errors
+/// None at present: what fails while serving is answered and logged.
+pub async fn run(house: House, parts: Vec<Part>, listeners: Listeners) -> Result<(), StartError> {
+    let grace = Duration::from_secs(house.config.http.shutdown_grace_seconds);
+    let limit = house.config.http.connections_max;
+    let (public, internal) = routers(&house, parts);
+    let public = Server::start("public", listeners.public, public, limit);
+    let internal = Server::start("internal", listeners.internal, internal, limit);
+    house.tasks.spawn(keep_metrics(house.shutdown.clone()));
+
+    tokio::select! {
+        () = house.draining.cancelled() => {}
+        () = house.shutdown.cancelled() => {}
+    }
+    house.draining.cancel();
+    if !public.drain(grace).await {
+        tracing::warn!("requests did not finish within the grace and were cut off");
+    }
+    // Loops end when nobody can call them any more, and the internal routes can.
+    internal.drain(INTERNAL_GRACE).await;
+    house.shutdown.cancel();
+    house.tasks.close();
+    if tokio::time::timeout(grace, house.tasks.wait()).await.is_err() {
+        tracing::warn!("tasks did not finish within the grace and were cut off");
+    }
+    Ok(())
+}
+
+fn routers(house: &House, parts: Vec<Part>) -> (axum::Router, axum::Router) {
+    let (mut public, mut internal) = (openapi::base(), openapi::base());
+    let mut checks = Vec::new();
+    for part in parts {
+        public = public.merge(part.public);
+        internal = internal.merge(part.internal);
+        checks.extend(part.ready.into_iter().map(|check| (format!("{}.{}", part.name, check.name), check)));
+    }
+    (public::router(house, public), internal::router(house, internal, checks))
+}
+
+async fn keep_metrics(shutdown: CancellationToken) {
+    let metrics = telemetry::metrics();
+    while tokio::time::timeout(METRICS_UPKEEP, shutdown.cancelled()).await.is_err() {
+        metrics.run_upkeep();
+    }
+}

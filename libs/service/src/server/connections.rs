@@ -1,0 +1,107 @@
+//! Accepts connections and serves HTTP/1.1 on them, a bounded number at a time; drains them at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::metric_names::HTTP_CONNECTIONS;
+
+/// How long a request's head may take to arrive; it also ends connections that nobody uses.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// After an error of accept (usually: no file descriptors left) others are given time to close.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener that serves.
+pub(super) struct Server {
+    stop: CancellationToken,
+    accepting: JoinHandle<GracefulShutdown>,
+    connections: CancellationToken,
+}
+
+impl Server {
+    /// Starts to accept.
+    pub(super) fn start(name: &'static str, listener: TcpListener, router: Router, limit: usize) -> Self {
+        let (stop, connections) = (CancellationToken::new(), CancellationToken::new());
+        let acceptor = Acceptor { name, router, connections: connections.clone() };
+        let accepting = tokio::spawn(acceptor.accept(listener, limit, stop.clone()));
+        Self { stop, accepting, connections }
+    }
+
+    /// Stops accepting, lets requests in flight finish within `grace`, then cuts off the rest. Whether
+    /// all of them finished.
+    pub(super) async fn drain(self, grace: Duration) -> bool {
+        self.stop.cancel();
+        let Ok(graceful) = self.accepting.await else { return false };
+        let finished = tokio::time::timeout(grace, graceful.shutdown()).await.is_ok();
+        self.connections.cancel();
+        finished
+    }
+}
+
+struct Acceptor {
+    name: &'static str,
+    router: Router,
+    /// Cancelled when the grace is over.
+    connections: CancellationToken,
+}
+
+impl Acceptor {
+    async fn accept(self, listener: TcpListener, limit: usize, stop: CancellationToken) -> GracefulShutdown {
+        let graceful = GracefulShutdown::new();
+        let free = Arc::new(Semaphore::new(limit));
+        loop {
+            let next = async {
+                // The semaphore is never closed.
+                let permit = Arc::clone(&free).acquire_owned().await.ok();
+                (permit, listener.accept().await)
+            };
+            let (permit, accepted) = tokio::select! {
+                () = stop.cancelled() => return graceful,
+                next = next => next,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let served = self.serve(stream, graceful.watcher());
+                    let gauge = metrics::gauge!(HTTP_CONNECTIONS, "listener" => self.name);
+                    tokio::spawn(async move {
+                        gauge.increment(1.0);
+                        served.await;
+                        gauge.decrement(1.0);
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(listener = self.name, %error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, watcher: Watcher) -> impl Future<Output = ()> + use<> {
+        // An answer is written at once, not gathered with the next one.
+        let _ = stream.set_nodelay(true);
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
+        let watched = watcher.watch(connection);
+        let cut_off = self.connections.clone();
+        async move {
+            tokio::select! {
+                // What goes wrong here is the client's: it hung up or spoke no HTTP.
+                _ = watched => {}
+                () = cut_off.cancelled() => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The internal listener: probes and metrics for everybody who reaches it, the parts' internal routes
+//! for operators and services.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures::future::join_all;
+use serde_json::{Map, Value, json};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::envelope::Listener;
+use super::{openapi, public};
+use crate::http::Json;
+use crate::{House, ReadyCheck, telemetry};
+
+/// What the guard lets everybody see.
+const OPEN: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+type Checks = Vec<(String, ReadyCheck)>;
+
+pub(super) fn router(house: &House, parts: OpenApiRouter, mut checks: Checks) -> Router {
+    checks.push(("tokens".to_owned(), house.tokens.ready()));
+    let readiness = Arc::new(Readiness { house: house.clone(), checks });
+    let router = openapi::served(parts)
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(readyz).with_state(readiness))
+        .route("/metrics", get(render_metrics));
+    public::finish(
+        router,
+        Listener { name: "internal", tokens: house.tokens.clone(), guarded: true, open: &OPEN },
+    )
+}
+
+struct Readiness {
+    house: House,
+    checks: Checks,
+}
+
+async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
+    let answers = join_all(readiness.checks.iter().map(|(_, check)| check.ask())).await;
+    let well = answers.iter().all(Result::is_ok);
+    let mut checks: Map<String, Value> = (readiness.checks.iter().zip(answers))
+        .map(|((name, _), answer)| (name.clone(), answer.map_or_else(Value::from, |()| "ok".into())))
+        .collect();
+    // No reason to be sent no requests: what they decide is published when NATS is back.
+    let nats = if readiness.house.bus.is_connected() { "ok" } else { "away, requests go on" };
+    checks.insert("nats".to_owned(), nats.into());
+    let draining = readiness.house.draining.is_cancelled();
+    let (status, word) = match (draining, well) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+        (false, true) => (StatusCode::OK, "ready"),
+    };
+    (status, Json(json!({ "status": word, "checks": checks }))).into_response()
+}
+
+async fn render_metrics() -> Response {
+    let text = telemetry::metrics().render();
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}

@@ -1,0 +1,26 @@
+//! The public listener: the parts' public routes, and a problem for everything else.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::envelope::{Listener, envelope};
+use super::openapi;
+use crate::House;
+use crate::http::Problem;
+
+pub(super) fn router(house: &House, parts: OpenApiRouter) -> Router {
+    let tokens = house.tokens.clone();
+    let listener = Listener { name: "public", tokens, guarded: false, open: &[] };
+    finish(openapi::served(parts), listener)
+}
+
+/// Problems for unknown paths and methods, and the envelope around all of it.
+pub(super) fn finish(router: Router, listener: Listener) -> Router {
+    router
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .fallback(async || Problem::not_found())
+        .layer(from_fn_with_state(Arc::new(listener), envelope))
+}

@@ -1,0 +1,53 @@
+//! Logs and metrics of the process: installed once, whoever comes first.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::{LogFormat, TelemetryConfig};
+use crate::metric_names;
+
+/// Upper bounds of duration histograms, in seconds.
+const DURATION_BUCKETS_SECONDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Upper bounds of histograms that count things (inputs of a batch, messages of a publish).
+const SIZE_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Sends log lines to the standard error stream. A second call changes nothing.
+///
+/// # Errors
+/// The filter has no meaning.
+pub fn start_logs(config: &TelemetryConfig) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter = EnvFilter::try_new(&config.filter)?;
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error means that a subscriber is there already: tests and `rondo up` may call twice.
+    let _ = match config.format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+/// The metrics of this process; installs the recorder at the first call.
+pub fn metrics() -> &'static PrometheusHandle {
+    METRICS.get_or_init(|| {
+        let recorder = PrometheusBuilder::new().set_buckets(&DURATION_BUCKETS_SECONDS).map(with_size_buckets);
+        // The buckets are constants and not empty, which is the only error there is.
+        let recorder = recorder.unwrap_or_default().build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another metrics recorder is installed: /metrics will be empty");
+        }
+        metric_names::describe();
+        handle
+    })
+}
+
+fn with_size_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
+    use metrics_exporter_prometheus::Matcher;
+    let sizes = Matcher::Suffix("_size".to_owned());
+    builder.set_buckets_for_metric(sizes, &SIZE_BUCKETS).unwrap_or_default()
+}
