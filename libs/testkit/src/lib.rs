@@ -1,1 +1,20 @@
-//! Placeholder.
+//! For tests only: private servers, a service's process on them, a sender of commands, an HTTP client,
+//! and conditions to wait for.
+//!
+//! A test process shares one PostgreSQL (a database per test); each test has a NATS of its own, because
+//! the names of streams are the same everywhere. Everything here panics when it cannot do its work,
+//! with what the reader needs to put it right.
+
+mod eventually;
+mod http;
+mod process;
+mod road;
+mod run_dir;
+mod servers;
+
+pub use eventually::eventually;
+pub use http::{Answer, Client};
+pub use process::{Process, TestBed};
+pub use road::{Road, Said, command_item, event_item};
+pub use sandbox::free_port;
+pub use servers::{database, nats, own_postgres, postgres};

@@ -1,0 +1,132 @@
+//! One service on private servers, served on free ports as the binary would serve it; as many replicas
+//! of it as a test wants.
+
+use std::net::SocketAddr;
+
+use sandbox::Nats;
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm_migration::MigratorTrait;
+use service::config::Config;
+use service::token::{Claims, Role, Roles, SigningKey};
+use service::{House, Listeners, Part, StartError};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::{Client, Road};
+
+/// An Ed25519 key whose seed is 32 zero bytes: no secret, known to everybody.
+const SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\
+    -----END PRIVATE KEY-----\n";
+
+/// A database of one service and a NATS, for one test. Dropping it ends the NATS server.
+pub struct TestBed {
+    /// The NATS server: to stop, to freeze, to start again.
+    pub nats: Nats,
+    /// The test's own connection to the service's database.
+    pub db: DatabaseConnection,
+    /// The test's own connection to NATS.
+    pub road: Road,
+    /// What the replicas are told; a test may change it before it starts one.
+    pub config: Config,
+}
+
+impl TestBed {
+    /// Starts the servers, migrates the database of `service`, and makes the orchestrator's streams.
+    ///
+    /// # Panics
+    /// A server does not start, or a migration fails.
+    pub async fn start<M: MigratorTrait>(service: &'static str) -> Self {
+        let (nats, url) = tokio::join!(crate::nats(), crate::database(service));
+        let mut config = Config::default();
+        config.databases.set(service, url.clone());
+        config.nats.url = nats.url().into();
+        config.http.public_addr = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.http.internal_addr = config.http.public_addr;
+        config.http.shutdown_grace_seconds = 5;
+        config.security.auth_signing_key = Some(SIGNING_KEY.into());
+        let db = connect(&url).await;
+        M::up(&db, None).await.unwrap_or_else(|error| panic!("migrations of {service}: {error}"));
+        let road = Road::connect(&nats.url()).await;
+        Self { nats, db, road, config }
+    }
+
+    /// Starts one replica of the service.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn run(&self, start: impl AsyncFnOnce(&House) -> Result<Part, StartError>) -> Process {
+        self.try_run(start).await.unwrap_or_else(|error| panic!("the service does not start: {error}"))
+    }
+
+    async fn try_run(
+        &self,
+        start: impl AsyncFnOnce(&House) -> Result<Part, StartError>,
+    ) -> Result<Process, StartError> {
+        let listeners = Listeners::bind(&self.config.http).await?;
+        let (public, internal) = (listeners.public_addr()?, listeners.internal_addr()?);
+        let house = House::build(self.config.clone()).await?;
+        let part = start(&house).await?;
+        let running = tokio::spawn(service::run(house.clone(), vec![part], listeners));
+        Ok(Process { house, running, public, internal })
+    }
+}
+
+async fn connect(url: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(2).sqlx_logging(false);
+    Database::connect(options).await.unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+/// A running replica. It ends with its test; [`Process::stop`] ends it in order.
+pub struct Process {
+    /// What the replica was given.
+    pub house: House,
+    running: JoinHandle<Result<(), StartError>>,
+    public: SocketAddr,
+    internal: SocketAddr,
+}
+
+impl Process {
+    /// A client of the public listener without a token.
+    pub fn anybody(&self) -> Client {
+        Client::new(self.public, None)
+    }
+
+    /// A client of the public listener with the token of this user.
+    pub fn user(&self, user_id: Uuid, roles: &[Role]) -> Client {
+        Client::new(self.public, Some(token(user_id, roles)))
+    }
+
+    /// A client of the internal listener without a token.
+    pub fn internal_anybody(&self) -> Client {
+        Client::new(self.internal, None)
+    }
+
+    /// A client of the internal listener with the token of this user.
+    pub fn internal_user(&self, user_id: Uuid, roles: &[Role]) -> Client {
+        Client::new(self.internal, Some(token(user_id, roles)))
+    }
+
+    /// A client of the internal listener with an operator's token.
+    pub fn operator(&self) -> Client {
+        self.internal_user(Uuid::now_v7(), &[Role::User, Role::Operator])
+    }
+
+    /// Tells it to stop and waits until it has.
+    ///
+    /// # Panics
+    /// It failed while running.
+    pub async fn stop(self) {
+        self.house.draining.cancel();
+        let ended = self.running.await.unwrap_or_else(|panic| panic!("{panic}"));
+        ended.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+fn token(user_id: Uuid, roles: &[Role]) -> String {
+    let roles = roles.iter().fold(Roles::default(), |roles, role| roles.with(*role));
+    let claims = Claims::of_user(user_id, Uuid::now_v7(), roles, chrono::Utc::now().timestamp(), 3600);
+    let signed = SigningKey::from_pem(&SIGNING_KEY.into()).and_then(|key| key.sign(&claims));
+    signed.unwrap_or_else(|error| panic!("{error}"))
+}

@@ -1,0 +1,55 @@
+//! Real PostgreSQL and NATS servers. They end with the test process, however that ends.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
+use tokio::sync::OnceCell;
+
+use crate::run_dir;
+
+/// Where scripts/install-servers.sh puts nats-server.
+const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.rondo/tools");
+
+static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
+static NEXT_DATABASE: AtomicU32 = AtomicU32::new(0);
+
+/// The PostgreSQL that all tests of this process share, started by the first that asks. Not synced to disk.
+///
+/// # Panics
+/// When it cannot be started.
+pub async fn postgres() -> &'static Postgres {
+    POSTGRES.get_or_init(own_postgres).await
+}
+
+/// A PostgreSQL of the test's own, to be stopped, killed or frozen. Dropping it ends it.
+///
+/// # Panics
+/// When it cannot be started.
+pub async fn own_postgres() -> Postgres {
+    let template = Some(run_dir::template());
+    let options = PostgresOptions { dir: run_dir::fresh("postgres"), port: None, durable: false, template };
+    Postgres::start(options).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A new, empty database on the shared PostgreSQL; returns the URL for its owner. `prefix` is lower-case letters,
+/// digits and underscores, and shows in the database's name.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn database(prefix: &str) -> String {
+    let name = format!("{prefix}_{}", NEXT_DATABASE.fetch_add(1, Ordering::Relaxed));
+    postgres().await.create_database(&name).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A NATS server of the test's own, with JetStream and a free port. Dropping it ends it.
+///
+/// # Panics
+/// When it cannot be started.
+pub async fn nats() -> Nats {
+    let tools = vec![PathBuf::from(TOOLS)];
+    let options = NatsOptions { dir: run_dir::fresh("nats"), port: None, durable: false, tools };
+    Nats::start(options).await.unwrap_or_else(|error| panic!("{error}"))
+}
