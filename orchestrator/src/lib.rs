@@ -1,1 +1,62 @@
-//! Placeholder.
+//! The orchestrator: orders and the sagas that carry them out. `order/` is the workflow, `manager/`
+//! what runs any workflow.
+
+mod manager;
+pub mod metric_names;
+pub mod order;
+
+use messaging::{Publisher, outbox, topology};
+use service::{House, Part, ReadyCheck, StartError, database};
+
+pub use manager::{UnknownVersion, Workflow, WorkflowManager};
+pub use order::{OrderWorkflow, OrderWorkflowManager};
+
+/// This service's name.
+pub const SERVICE: &str = "orchestrator";
+
+/// Connections for the loop: one transaction is in flight, the outbox is marked beside it.
+const WRITERS: u32 = 2;
+/// Connections for everything that only looks.
+const READERS: u32 = 8;
+
+/// Starts the service: its loop and clock in the house's tasks, its routes for the house's listeners.
+///
+/// # Errors
+/// The database is not configured or refuses, or open sagas use a version unknown here.
+pub async fn start(house: &House) -> Result<Part, StartError> {
+    let runtime = house.runtime();
+    let writer = house.database(SERVICE, WRITERS).await?;
+    let reader = house.database(SERVICE, READERS).await?;
+    let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
+    let events = Some(topology::events());
+    outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), events, &runtime);
+    let admission = manager::Admission::start(house.config.business.open_sagas_max, reader.clone(), &runtime);
+    let parts = manager::Parts {
+        bus: &house.bus,
+        publisher,
+        writer,
+        reader: reader.clone(),
+        admission: admission.clone(),
+        runtime: &runtime,
+    };
+    let orders = OrderWorkflowManager::start(parts).await.map_err(|error| match error {
+        manager::ManagerError::Database(error) => StartError::Database(error),
+        manager::ManagerError::Version(error) => StartError::Other(error.into()),
+    })?;
+    let currency = house.config.business.currency.clone();
+    let bus = house.bus.clone();
+    Ok(Part {
+        name: SERVICE,
+        public: order::routes(orders, admission, currency, house.draining.clone()),
+        internal: manager::routes(reader.clone()),
+        ready: vec![
+            database::ready("orchestrator_database", &reader),
+            ReadyCheck::new("orchestrator_nats", move || {
+                let connected = bus.is_connected();
+                async move {
+                    if connected { Ok(()) } else { Err("NATS is away; orders are taken and wait".to_owned()) }
+                }
+            }),
+        ],
+    })
+}

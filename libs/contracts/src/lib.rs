@@ -6,6 +6,7 @@
 
 pub mod billing;
 mod command;
+mod email;
 mod event;
 mod money;
 pub mod notification;
@@ -14,6 +15,7 @@ pub mod stock;
 pub mod user;
 
 pub use command::{Command, Direction, Never, Outcome, Refusal, Reply, ReplyData, command_id};
+pub use email::{Email, EmailError};
 pub use event::{Event, EventData};
 pub use money::{Amount, AmountError, MAX_AMOUNT};
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Command, Never, Refusal};
+use crate::{Amount, Command, Never, Refusal};
 
 /// How many of what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ pub struct Line {
 /// The items are reserved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StockReserved {
-    /// The sum of the lines, in minor units.
-    pub total: i64,
+    /// The sum of the lines.
+    pub total: Amount,
     /// One for each item, in the order of the items.
     pub lines: Vec<Line>,
 }

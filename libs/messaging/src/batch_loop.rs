@@ -381,7 +381,7 @@ impl<D: Decider> BatchLoop<D> {
                 let _ = caller.send(Err(CallError::Failed));
             }
             Origin::Own => {
-                tracing::error!(service = D::SERVICE, %error, "a timer's input cannot be processed")
+                tracing::error!(service = D::SERVICE, %error, "a timer's input cannot be processed");
             }
         }
     }

@@ -323,6 +323,15 @@ impl<R: Record> Rows<R> {
         debug_assert!(before.is_none(), "{}: a row is inserted once", R::TABLE);
     }
 
+    /// Replaces a row that is known to be there without having been loaded: its parent is locked.
+    pub fn put(&mut self, value: R) {
+        let change = match self.rows.get(&value.key()) {
+            Some(Row { change: Change::New, .. }) => Change::New,
+            _ => Change::Changed,
+        };
+        self.rows.insert(value.key(), Row { value, change });
+    }
+
     /// All rows, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = &R> {
         self.rows.values().map(|row| &row.value)

@@ -1,0 +1,292 @@
+//! The manager's rule over a batch: each input moves its saga by `saga::advance`, and what follows is
+//! turned into rows, commands and events.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use contracts::Timestamp;
+use messaging::idempotency::{Earlier, RememberedRequest, earlier};
+use messaging::rows::{Hold, Record as _, Rows, append};
+use messaging::{BatchError, Bus, Decided, Decider, DecodeError, Item, OutgoingCommand, Runtime};
+use metrics::counter;
+use saga::{Definition, Effect, Instance, Record, advance};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, Statement, Value};
+use serde_json::value::to_raw_value;
+use uuid::Uuid;
+
+use super::saga_row::{HistoryRow, SagaRow};
+use super::waiters::Waiters;
+use super::{ManagerError, NewSaga, UnknownVersion, Workflow};
+use crate::metric_names;
+
+/// What may happen to the sagas of a workflow.
+#[derive(Debug)]
+pub(crate) enum Input<D> {
+    /// A saga is to begin.
+    Begin(Box<NewSaga<D>>),
+    /// Something happened to a saga.
+    Advance(Uuid, saga::Input),
+}
+
+/// What the one who begins a saga is told.
+#[derive(Debug)]
+pub(crate) enum Answer<R> {
+    /// It began; this is its row.
+    Begun(R),
+    /// The same request began it earlier, under this key.
+    Earlier(Uuid),
+    /// The idempotency key came with another body before.
+    KeyReused,
+}
+
+/// The rows of a batch.
+pub(crate) struct Set<R> {
+    sagas: Rows<SagaRow>,
+    remembered: Rows<RememberedRequest>,
+    history: Vec<HistoryRow>,
+    /// The workflow's own rows at the milestones of this batch.
+    rows: Rows<R>,
+    /// Of these the fate is known now: their waiters are woken after the commit.
+    decided: Vec<Uuid>,
+}
+
+/// Decides for one workflow.
+pub(crate) struct ManagerDecider<W: Workflow> {
+    definitions: Vec<Definition<W::Data>>,
+    waiters: Arc<Waiters<W::Row>>,
+    workflow: PhantomData<fn() -> W>,
+}
+
+impl<W: Workflow> ManagerDecider<W> {
+    pub(crate) fn new(bus: Bus, runtime: &Runtime) -> Self {
+        let definitions = W::definitions();
+        assert!(definitions.iter().all(|definition| definition.name() == W::NAME), "one workflow, one name");
+        Self { definitions, waiters: Waiters::new(W::NAME, bus, runtime), workflow: PhantomData }
+    }
+
+    pub(crate) fn waiters(&self) -> Arc<Waiters<W::Row>> {
+        Arc::clone(&self.waiters)
+    }
+
+    /// A process that lacks a version which open sagas use must not run: it could not move them.
+    pub(crate) async fn check_versions(&self, db: &DatabaseConnection) -> Result<(), ManagerError> {
+        let sql = "SELECT DISTINCT version::bigint FROM sagas WHERE finished_at IS NULL AND workflow = $1";
+        let statement =
+            Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [Value::from(W::NAME)]);
+        for row in db.query_all_raw(statement).await? {
+            let version: i64 = row.try_get_by_index(0)?;
+            if !self.definitions.iter().any(|definition| i64::from(definition.version()) == version) {
+                return Err(UnknownVersion { workflow: W::NAME, version }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn definition(&self, version: u32) -> Option<&Definition<W::Data>> {
+        self.definitions.iter().find(|definition| definition.version() == version)
+    }
+
+    fn begin(
+        &self,
+        set: &mut Set<W::Row>,
+        new: &NewSaga<W::Data>,
+        now: Timestamp,
+    ) -> Decided<Answer<W::Row>> {
+        if let Some(key) = &new.idempotency {
+            match earlier(&set.remembered, key) {
+                Earlier::Unknown => {}
+                Earlier::OtherBody => return Decided::answer(Answer::KeyReused),
+                Earlier::Answered(answer) => {
+                    let key = serde_json::from_str(answer.get()).unwrap_or_default();
+                    return Decided::answer(Answer::Earlier(key));
+                }
+            }
+        }
+        let key = W::key(&new.data);
+        // A commit whose outcome was unknown: this very request has begun its saga already.
+        if set.sagas.get(new.saga_id).is_some() {
+            return Decided::answer(Answer::Earlier(key));
+        }
+        let Some(definition) = self.definitions.last() else { return Decided::nothing() };
+        let instance = Instance::new(definition, new.saga_id, new.data.clone(), now);
+        let (instance, effects) = advance(definition, instance, &saga::Input::Begin, now);
+        let row = W::started(&new.data);
+        set.rows.insert(row.clone());
+        if let Some(idempotency) = &new.idempotency {
+            let answer = to_raw_value(&key).expect("a UUID has a JSON form");
+            set.remembered.insert(idempotency.remember(answer, now));
+        }
+        counter!(metric_names::SAGAS_STARTED, "workflow" => W::NAME).increment(1);
+        let saga = SagaRow::new(definition, &instance, key, new.traceparent.clone(), now)
+            .expect("a saga's data is a plain struct with a JSON form");
+        set.sagas.insert(saga);
+        let mut decided = Decided::answer(Answer::Begun(row));
+        self.carry_out(set, definition, &instance, &saga::Input::Begin, effects, now, &mut decided);
+        decided
+    }
+
+    fn advance(
+        &self,
+        set: &mut Set<W::Row>,
+        saga_id: Uuid,
+        input: &saga::Input,
+        now: Timestamp,
+    ) -> Decided<Answer<W::Row>> {
+        let mut decided = Decided::nothing();
+        let Some(row) = set.sagas.get(saga_id) else {
+            ignore::<W>("unknown_saga");
+            return decided;
+        };
+        // A saga of a version that came after this process stays for a process that knows it.
+        let Some(definition) = self.definition(row.definition_version()) else {
+            ignore::<W>("unknown_version");
+            return decided;
+        };
+        let instance = row.instance::<W::Data>().expect("a stored saga reads back");
+        let (instance, effects) = advance(definition, instance, input, now);
+        if let Some(why) = saga::ignored(&effects) {
+            ignore::<W>(why.as_str());
+            return decided;
+        }
+        let row = set.sagas.get_mut(saga_id).expect("it was there a moment ago");
+        row.update(definition, &instance, now).expect("a saga's data is a plain struct with a JSON form");
+        self.carry_out(set, definition, &instance, input, effects, now, &mut decided);
+        decided
+    }
+
+    /// Turns effects into rows and outputs, and writes the input into history.
+    #[expect(clippy::too_many_arguments, reason = "everything that one decided input is about")]
+    fn carry_out(
+        &self,
+        set: &mut Set<W::Row>,
+        definition: &Definition<W::Data>,
+        instance: &Instance<W::Data>,
+        input: &saga::Input,
+        effects: Vec<Effect>,
+        now: Timestamp,
+        decided: &mut Decided<Answer<W::Row>>,
+    ) {
+        if let Some(record) = Record::of(instance, input, &effects, now) {
+            let seq = i32::try_from(record.seq).unwrap_or(i32::MAX);
+            let at = record.at;
+            set.history.push(HistoryRow {
+                saga_id: instance.id,
+                seq,
+                at,
+                record: messaging::rows::Json(record),
+            });
+        }
+        let traceparent = set.sagas.get(instance.id).and_then(|row| row.traceparent.clone());
+        for effect in effects {
+            match effect {
+                Effect::Send(send) => {
+                    decided.commands.push(command::<W>(instance.id, send, traceparent.clone()))
+                }
+                Effect::Publish(event) => decided.events.push(event),
+                Effect::Decided(decision) => {
+                    set.rows.put(W::decided(&instance.data, &decision));
+                    set.decided.push(W::key(&instance.data));
+                }
+                Effect::Finished(outcome) => {
+                    let status = outcome.status().as_str();
+                    counter!(metric_names::SAGAS_FINISHED, "workflow" => W::NAME, "outcome" => status)
+                        .increment(1);
+                    if let Some(row) = W::finished(&instance.data, &outcome) {
+                        set.rows.put(row);
+                        set.decided.push(W::key(&instance.data));
+                    }
+                }
+                Effect::Stuck { step, direction, why } => {
+                    counter!(metric_names::SAGAS_STUCK, "workflow" => W::NAME, "step" => step).increment(1);
+                    tracing::error!(saga = %instance.id, workflow = definition.name(), step, %direction, ?why, "the saga is stuck");
+                }
+                Effect::Healed => {
+                    tracing::info!(saga = %instance.id, workflow = definition.name(), "the saga goes on")
+                }
+                Effect::Ignored(why) => ignore::<W>(why.as_str()),
+            }
+        }
+    }
+}
+
+fn ignore<W: Workflow>(why: &'static str) {
+    counter!(metric_names::INPUTS_IGNORED, "workflow" => W::NAME, "why" => why).increment(1);
+}
+
+fn command<W: Workflow>(saga: Uuid, send: saga::Send, traceparent: Option<String>) -> OutgoingCommand {
+    if send.attempt > 1 {
+        counter!(metric_names::COMMANDS_ASKED_AGAIN, "workflow" => W::NAME, "step" => send.step).increment(1);
+    }
+    OutgoingCommand {
+        command_id: send.command_id,
+        command_type: send.command_type,
+        saga,
+        step: send.step,
+        direction: send.direction,
+        attempt: send.attempt,
+        reply_to: W::REPLY_SUBJECT,
+        traceparent,
+        data: send.data,
+    }
+}
+
+impl<W: Workflow> Decider for ManagerDecider<W> {
+    const SERVICE: &'static str = "orchestrator";
+    type Input = Input<W::Data>;
+    type Answer = Answer<W::Row>;
+    type Set = Set<W::Row>;
+
+    /// A reply is matched by saga, step and direction.
+    fn decode(&self, item: &Item<'_>) -> Result<Self::Input, DecodeError> {
+        if item.item_type != W::REPLY_SUBJECT {
+            return Err(DecodeError::UnknownType(item.item_type.to_string()));
+        }
+        let input = saga::Input::Reply {
+            step: item.step.as_deref().ok_or(DecodeError::Missing("step"))?.to_owned(),
+            direction: item.direction.ok_or(DecodeError::Missing("direction"))?,
+            attempt: item.attempt.unwrap_or(1),
+            reply: serde_json::from_str(item.data.get())?,
+        };
+        Ok(Input::Advance(item.subject, input))
+    }
+
+    async fn load(&self, tx: &DatabaseTransaction, inputs: &[&Self::Input]) -> Result<Self::Set, BatchError> {
+        let (mut sagas, mut keys) = (Vec::with_capacity(inputs.len()), Vec::new());
+        for input in inputs {
+            match input {
+                Input::Begin(new) => {
+                    sagas.push(new.saga_id);
+                    keys.extend(new.idempotency.as_ref().map(|key| key.key_id));
+                }
+                Input::Advance(saga_id, _) => sagas.push(*saga_id),
+            }
+        }
+        Ok(Set {
+            sagas: Rows::load(tx, &sagas, Hold::Locked).await?,
+            remembered: Rows::load(tx, &keys, Hold::Unlocked).await?,
+            history: Vec::with_capacity(inputs.len()),
+            rows: Rows::default(),
+            decided: Vec::new(),
+        })
+    }
+
+    fn decide(&self, set: &mut Self::Set, input: &Self::Input, now: Timestamp) -> Decided<Self::Answer> {
+        match input {
+            Input::Begin(new) => self.begin(set, new, now),
+            Input::Advance(saga_id, input) => self.advance(set, *saga_id, input, now),
+        }
+    }
+
+    async fn save(&self, tx: &DatabaseTransaction, set: &Self::Set) -> Result<(), BatchError> {
+        set.sagas.save(tx).await?;
+        set.rows.save(tx).await?;
+        append(tx, &set.history).await?;
+        set.remembered.save(tx).await
+    }
+
+    fn committed(&self, set: Self::Set) {
+        let rows =
+            set.decided.iter().filter_map(|key| set.rows.get(*key)).map(|row| (row.key(), row.clone()));
+        self.waiters.decided(rows.collect());
+    }
+}

@@ -1,0 +1,154 @@
+//! A saga's status as the API shows it.
+
+use chrono::{DateTime, Utc};
+use saga::{HistoryView, SagaView, StepView};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::saga_row::SagaRow;
+
+/// Where a saga stands, step by step, and what happened.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SagaStatus {
+    /// The saga.
+    saga_id: Uuid,
+    /// Its workflow.
+    workflow: String,
+    /// The version of its definition.
+    version: u32,
+    /// What it is about: the order's id.
+    key: Uuid,
+    /// `running`, `compensating`, `tail`, `completed`, `rejected`, `cancelled` or `abandoned`.
+    status: String,
+    /// Whether an operator paused it.
+    paused: bool,
+    /// Whether a step that has to succeed does not.
+    stuck: bool,
+    /// Its steps.
+    steps: Vec<SagaStep>,
+    /// What an operator may do now; told to operators.
+    allowed_actions: Vec<String>,
+    /// What happened, the oldest first.
+    history: Vec<SagaEvent>,
+    /// When it is asked again; none when it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    wake_at: Option<DateTime<Utc>>,
+    /// When it began.
+    created_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    finished_at: Option<DateTime<Utc>>,
+}
+
+/// A step of a saga.
+#[derive(Debug, Serialize, ToSchema)]
+struct SagaStep {
+    /// Its name.
+    name: String,
+    /// `compensatable`, `pivot` or `tail`.
+    kind: Value,
+    /// `waiting`, `sent`, `done`, `refused`, `undoing`, `undone`, `skipped` or `not_needed`.
+    status: Value,
+    /// How often it was asked for.
+    attempts: u32,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    /// When it was first asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    started_at: Option<DateTime<Utc>>,
+    /// When it was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    finished_at: Option<DateTime<Utc>>,
+}
+
+/// A line of a saga's history.
+#[derive(Debug, Serialize, ToSchema)]
+struct SagaEvent {
+    /// The number of the decided input.
+    seq: u32,
+    /// When.
+    at: DateTime<Utc>,
+    /// Which step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    step: Option<String>,
+    /// What.
+    event: String,
+    /// Which asking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    attempt: Option<u32>,
+    /// A code, a type or an outcome.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    detail: Option<String>,
+    /// What was answered; told to operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    payload: Option<Value>,
+}
+
+impl SagaStatus {
+    pub(super) fn of(view: SagaView, row: &SagaRow) -> Self {
+        Self {
+            saga_id: view.saga_id,
+            workflow: view.workflow.to_owned(),
+            version: view.version,
+            key: row.key,
+            status: view.status.as_str().to_owned(),
+            paused: false,
+            stuck: view.stuck,
+            steps: view.steps.into_iter().map(SagaStep::of).collect(),
+            allowed_actions: view.allowed_actions.into_iter().map(str::to_owned).collect(),
+            history: view.history.into_iter().map(SagaEvent::of).collect(),
+            wake_at: row.wake_at,
+            created_at: row.created_at,
+            finished_at: row.finished_at,
+        }
+    }
+
+    /// Without what is meant for operators.
+    pub(crate) fn for_customers(mut self) -> Self {
+        self.allowed_actions.clear();
+        for event in &mut self.history {
+            event.payload = None;
+        }
+        self
+    }
+}
+
+impl SagaStep {
+    fn of(step: StepView) -> Self {
+        Self {
+            name: step.name.into(),
+            kind: serde_json::to_value(step.kind).unwrap_or_default(),
+            status: serde_json::to_value(step.status).unwrap_or_default(),
+            attempts: step.attempts,
+            reason: step.reason,
+            started_at: step.started_at,
+            finished_at: step.finished_at,
+        }
+    }
+}
+
+impl SagaEvent {
+    fn of(line: HistoryView) -> Self {
+        Self {
+            seq: line.seq,
+            at: line.at,
+            step: line.step,
+            event: line.event.to_owned(),
+            attempt: line.attempt,
+            detail: line.detail,
+            payload: line.payload,
+        }
+    }
+}

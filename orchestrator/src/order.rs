@@ -1,0 +1,77 @@
+//! The order workflow: what an order is done with, in which order, and how it is undone.
+
+mod data;
+mod http;
+mod row;
+
+use saga::{Cause, Decision, Definition, Outcome, Saga};
+
+pub use data::Order;
+pub(crate) use http::routes;
+pub use row::{OrderRow, OrderStatus};
+
+use crate::manager::Workflow;
+
+/// The workflow of orders.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderWorkflow;
+
+/// Runs the sagas of orders.
+pub type OrderWorkflowManager = crate::manager::WorkflowManager<OrderWorkflow>;
+
+/// An order, step by step.
+pub fn definition() -> Definition<Order> {
+    Saga::named("order", 1)
+        .step("reserve_stock", Order::reserve_stock, Order::stock_reserved)
+        .when(Order::has_items)
+        .undo(Order::release_stock)
+        .step("reserve_funds", Order::reserve_funds, Order::funds_reserved)
+        .undo(Order::release_funds)
+        .pivot_while(Order::hold_lasts)
+        .pivot(Order::confirmed)
+        .tail("capture_funds", Order::capture_funds)
+        .tail("notify_joy", Order::joy)
+        .otherwise(Order::rejected)
+        .tail("notify_sorrow", Order::sorrow)
+        .build()
+}
+
+impl Workflow for OrderWorkflow {
+    const NAME: &'static str = "order";
+    const REPLY_SUBJECT: &'static str = "reply.order.v1";
+    type Data = Order;
+    type Row = OrderRow;
+
+    fn definitions() -> Vec<Definition<Order>> {
+        vec![definition()]
+    }
+
+    fn key(order: &Order) -> uuid::Uuid {
+        order.order_id
+    }
+
+    fn started(order: &Order) -> OrderRow {
+        OrderRow::pending(order)
+    }
+
+    fn decided(order: &Order, decision: &Decision) -> OrderRow {
+        match decision {
+            Decision::Confirmed => OrderRow::confirmed(order),
+            Decision::TurnedBack(cause) => OrderRow::turned_back(order, cause),
+        }
+    }
+
+    /// A cancelled order is so once everything is undone; every other fate was known when it was decided.
+    fn finished(order: &Order, outcome: &Outcome) -> Option<OrderRow> {
+        match outcome {
+            Outcome::TurnedBack(cause) if cause.is_cancel() => Some(OrderRow::cancelled(order)),
+            _ => None,
+        }
+    }
+}
+
+/// The letter about a saga that turned back for this cause.
+fn letter_of(cause: &Cause) -> contracts::notification::LetterKind {
+    use contracts::notification::LetterKind;
+    if cause.is_cancel() { LetterKind::OrderCancelled } else { LetterKind::OrderRejected }
+}

@@ -1,0 +1,185 @@
+//! What an order's saga knows, and what its steps say and learn. Pure functions over the order.
+
+use chrono::TimeDelta;
+use contracts::billing::{CaptureFunds, FundsReserved, ReleaseFunds, ReserveFunds};
+use contracts::notification::{LetterKind, Notify, OrderLetter};
+use contracts::order::{OrderCancelled, OrderConfirmed, OrderRejected};
+use contracts::stock::{Item, Line, ReleaseStock, ReserveStock, StockReserved};
+use contracts::{Amount, EventData, Timestamp};
+use saga::Cause;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::letter_of;
+
+/// The pivot wants a hold that lasts at least this much longer: a day to capture it.
+const HOLD_LASTS_MIN: TimeDelta = TimeDelta::hours(24);
+
+/// An order as its saga knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The order.
+    pub order_id: Uuid,
+    /// Its saga.
+    pub saga_id: Uuid,
+    /// Whose.
+    pub user_id: Uuid,
+    /// What is ordered; none for a price alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
+    /// What the client expects to pay, or, without items, what is to be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Amount>,
+    /// The client's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// What stock reserved, once it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<StockReserved>,
+    /// Until when the money is held, once it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Timestamp>,
+}
+
+impl Order {
+    /// What it costs, once that is known: the lines' sum, or the price of an order without items.
+    pub fn total(&self) -> Option<Amount> {
+        match &self.reserved {
+            Some(reserved) => Some(reserved.total),
+            None if self.items.is_empty() => self.price,
+            None => None,
+        }
+    }
+
+    pub(super) fn has_items(&self) -> bool {
+        !self.items.is_empty()
+    }
+
+    pub(super) fn reserve_stock(&self) -> ReserveStock {
+        let expected_total = self.price.map(Amount::get);
+        ReserveStock { order_id: self.order_id, items: self.items.clone(), expected_total }
+    }
+
+    pub(super) fn stock_reserved(&mut self, reserved: StockReserved) {
+        self.reserved = Some(reserved);
+    }
+
+    pub(super) fn release_stock(&self) -> ReleaseStock {
+        ReleaseStock { order_id: self.order_id }
+    }
+
+    pub(super) fn reserve_funds(&self) -> ReserveFunds {
+        // Either there are no items and the request has a price, or stock has answered before this step.
+        let amount = self.total().expect("the total is known before funds are reserved");
+        ReserveFunds { order_id: self.order_id, user_id: self.user_id, amount }
+    }
+
+    pub(super) fn funds_reserved(&mut self, reserved: FundsReserved) {
+        self.held_until = Some(reserved.expires_at);
+    }
+
+    pub(super) fn release_funds(&self) -> ReleaseFunds {
+        ReleaseFunds { order_id: self.order_id }
+    }
+
+    pub(super) fn hold_lasts(&self, now: Timestamp) -> bool {
+        self.held_until.is_some_and(|until| until - now >= HOLD_LASTS_MIN)
+    }
+
+    pub(super) fn confirmed(&self) -> OrderConfirmed {
+        OrderConfirmed {
+            order_id: self.order_id,
+            user_id: self.user_id,
+            total: self.total().map_or(0, Amount::get),
+            lines: self.lines().to_vec(),
+        }
+    }
+
+    pub(super) fn capture_funds(&self) -> CaptureFunds {
+        CaptureFunds { order_id: self.order_id }
+    }
+
+    pub(super) fn joy(&self) -> Notify {
+        self.letter(LetterKind::OrderConfirmed, None)
+    }
+
+    pub(super) fn rejected(&self, cause: &Cause) -> EventData {
+        if cause.is_cancel() {
+            OrderCancelled { order_id: self.order_id }.into()
+        } else {
+            OrderRejected { order_id: self.order_id, reason: cause.code.clone() }.into()
+        }
+    }
+
+    pub(super) fn sorrow(&self, cause: &Cause) -> Notify {
+        self.letter(letter_of(cause), Some(cause.code.clone()))
+    }
+
+    fn lines(&self) -> &[Line] {
+        self.reserved.as_ref().map_or(&[], |reserved| &reserved.lines)
+    }
+
+    /// One letter per outcome: its id is made of the saga and the kind.
+    fn letter(&self, kind: LetterKind, reason: Option<String>) -> Notify {
+        let letter = OrderLetter { order_id: self.order_id, total: self.total().map(Amount::get), reason };
+        let data =
+            serde_json::value::to_raw_value(&letter).expect("a letter is a plain struct with a JSON form");
+        let letter_id = Uuid::new_v5(&self.saga_id, kind.as_str().as_bytes());
+        Notify { letter_id, user_id: self.user_id, kind, data }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(items: usize, price: Option<i64>) -> Order {
+        let item = |_| Item { position_id: Uuid::now_v7(), quantity: 2 };
+        Order {
+            order_id: Uuid::now_v7(),
+            saga_id: Uuid::now_v7(),
+            user_id: Uuid::now_v7(),
+            items: (0..items).map(item).collect(),
+            price: price.map(|price| Amount::new(price).unwrap()),
+            comment: None,
+            created_at: Timestamp::default(),
+            reserved: None,
+            held_until: None,
+        }
+    }
+
+    #[test]
+    fn a_price_alone_is_the_total() {
+        assert_eq!(order(0, Some(7)).total().map(Amount::get), Some(7));
+    }
+
+    #[test]
+    fn with_items_the_price_is_only_what_is_expected() {
+        let mut order = order(1, Some(7));
+        assert_eq!(order.total(), None);
+        assert_eq!(order.reserve_stock().expected_total, Some(7));
+        order.stock_reserved(StockReserved { total: Amount::new(9).unwrap(), lines: Vec::new() });
+        assert_eq!(order.reserve_funds().amount.get(), 9);
+    }
+
+    #[test]
+    fn the_pivot_wants_a_hold_that_lasts_a_day() {
+        let mut order = order(0, Some(7));
+        let now = Timestamp::default();
+        assert!(!order.hold_lasts(now));
+        order.held_until = Some(now + HOLD_LASTS_MIN);
+        assert!(order.hold_lasts(now));
+        order.held_until = Some(now + HOLD_LASTS_MIN - TimeDelta::seconds(1));
+        assert!(!order.hold_lasts(now));
+    }
+
+    #[test]
+    fn the_letters_of_joy_and_sorrow_are_different_letters() {
+        let order = order(0, Some(7));
+        let cause = Cause { code: "out_of_stock".into(), step: Some("reserve_stock".into()), detail: None };
+        assert_ne!(order.joy().letter_id, order.sorrow(&cause).letter_id);
+        assert_eq!(order.joy().letter_id, order.joy().letter_id);
+    }
+}

@@ -1,0 +1,230 @@
+//! Orders over HTTP: create one and wait for its decision, look at one, list one's own.
+
+mod answer;
+mod request;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use messaging::idempotency::Key;
+use messaging::rows::{Hold, Rows};
+use sea_orm::Value;
+use serde::Deserialize;
+use service::http::documentation::{
+    BodyProblems, Failures, NotFound, ProblemBody, Unauthenticated, Unprocessable,
+};
+use service::http::{
+    Caller, FieldErrors, Json, Keyed, Listed, Page, PageParameters, Path, PreferWait, Problem, Trace,
+    Validate,
+};
+use service::token::Role;
+use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::{Order, OrderRow, OrderStatus, OrderWorkflow, OrderWorkflowManager};
+use crate::manager::{Admission, Answer, NewSaga, SagaStatus, admit, now, saga_status};
+use answer::{OrderOut, respond};
+use request::NewOrder;
+
+/// The scope of this route's idempotency keys.
+const ROUTE: &str = "POST /api/v1/order";
+
+#[derive(Clone)]
+struct Orders {
+    manager: OrderWorkflowManager,
+    currency: Arc<str>,
+    draining: CancellationToken,
+}
+
+/// The public routes of orders.
+pub(crate) fn routes(
+    manager: OrderWorkflowManager,
+    admission: Arc<Admission>,
+    currency: String,
+    draining: CancellationToken,
+) -> OpenApiRouter {
+    let orders = Orders { manager, currency: currency.into(), draining };
+    let creating = OpenApiRouter::new().routes(routes!(create)).layer(from_fn_with_state(admission, admit));
+    let looking = OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(saga));
+    creating.merge(looking).with_state(orders)
+}
+
+/// Create an order.
+///
+/// Answers when its saga has decided, or after `Prefer: wait` seconds with 202.
+#[utoipa::path(
+    post, path = "/api/v1/order", tag = "orders",
+    security(("bearer" = [])),
+    params(
+        ("Prefer" = Option<String>, Header, description = "`wait=N` seconds (default 5, at most 30) or `respond-async`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters"),
+    ),
+    request_body = NewOrder,
+    responses(
+        (status = 201, description = "Confirmed", body = OrderOut),
+        (status = 202, description = "Not decided yet; see Location and Retry-After", body = OrderOut),
+        (status = 402, description = "`insufficient_funds`, with `order_id`, `available`, `required`",
+         body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`out_of_stock`, `price_changed`, `timed_out`, `cancelled`, with `order_id`",
+         body = ProblemBody, content_type = "application/problem+json"),
+        Unauthenticated, BodyProblems, Failures,
+    ),
+)]
+async fn create(
+    State(orders): State<Orders>,
+    caller: Caller,
+    prefer: PreferWait,
+    request: Keyed<NewOrder>,
+) -> Result<Response, Problem> {
+    let order_id = Uuid::now_v7();
+    let waiting = orders.manager.wait_for(order_id);
+    match orders.manager.begin(new_saga(order_id, &caller, request)).await? {
+        Answer::Begun(row) => {
+            let row = orders.decided_within(row, waiting, prefer.wait()).await?;
+            Ok(respond(row, &orders.currency, false))
+        }
+        Answer::Earlier(earlier_id) => {
+            let waiting = orders.manager.wait_for(earlier_id);
+            let row = orders.find(earlier_id).await?.ok_or_else(Problem::not_found)?;
+            let row = orders.decided_within(row, waiting, prefer.wait()).await?;
+            Ok(respond(row, &orders.currency, earlier_id != order_id))
+        }
+        Answer::KeyReused => Err(Problem::idempotency_key_reused()),
+    }
+}
+
+fn new_saga(order_id: Uuid, caller: &Caller, request: Keyed<NewOrder>) -> NewSaga<Order> {
+    let Keyed { body, key } = request;
+    let saga_id = Uuid::now_v7();
+    let order = Order {
+        order_id,
+        saga_id,
+        user_id: caller.user_id,
+        items: body.items(),
+        price: body.price(),
+        comment: body.comment,
+        created_at: now(),
+        reserved: None,
+        held_until: None,
+    };
+    let idempotency = key.map(|key| Key::new(caller.user_id, ROUTE, &key.key, key.body_hash));
+    NewSaga { saga_id, data: order, traceparent: Trace::current().to_string(), idempotency }
+}
+
+impl Orders {
+    async fn find(&self, order_id: Uuid) -> Result<Option<OrderRow>, Problem> {
+        let found: Rows<OrderRow> =
+            Rows::load_where(self.manager.reader(), "order_id = $1", [order_id.into()], Hold::Unlocked)
+                .await?;
+        Ok(found.get(order_id).cloned())
+    }
+
+    /// Another user's order is none.
+    async fn find_visible(&self, caller: &Caller, order_id: Uuid) -> Result<OrderRow, Problem> {
+        let found = self.find(order_id).await?;
+        let visible = |row: &OrderRow| row.user_id == caller.user_id || caller.roles.has(Role::Operator);
+        found.filter(visible).ok_or_else(Problem::not_found)
+    }
+
+    /// Waits for the decision, but not while the process stops: whoever waits then is told where to look.
+    /// At the end of the wait the row is read once more.
+    async fn decided_within(
+        &self,
+        row: OrderRow,
+        waiting: crate::manager::Waiting<OrderRow>,
+        wait: Duration,
+    ) -> Result<OrderRow, Problem> {
+        if row.status != OrderStatus::Pending || wait.is_zero() {
+            return Ok(row);
+        }
+        let order_id = row.order_id;
+        let decided = self.draining.run_until_cancelled(waiting.within(wait)).await.flatten();
+        match decided {
+            Some(row) => Ok(row),
+            None => Ok(self.find(order_id).await?.unwrap_or(row)),
+        }
+    }
+}
+
+/// One order.
+#[utoipa::path(
+    get, path = "/api/v1/order/{id}", tag = "orders",
+    security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The order")),
+    responses((status = 200, description = "The order", body = OrderOut), Unauthenticated, NotFound, Failures),
+)]
+async fn get(
+    State(orders): State<Orders>,
+    caller: Caller,
+    Path(order_id): Path<Uuid>,
+) -> Result<Json<OrderOut>, Problem> {
+    let row = orders.find_visible(&caller, order_id).await?;
+    Ok(Json(OrderOut::of(&row, &orders.currency)))
+}
+
+/// Which orders.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct OrdersFilter {
+    /// Only with this status.
+    #[param(inline)]
+    status: Option<OrderStatus>,
+}
+
+impl Validate for OrdersFilter {
+    fn validate(&self, _: &mut FieldErrors) {}
+}
+
+/// Your orders, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/orders", tag = "orders",
+    security(("bearer" = [])),
+    params(OrdersFilter, PageParameters),
+    responses(
+        (status = 200, description = "A page of orders", body = Listed<OrderOut>),
+        Unauthenticated, Unprocessable, Failures,
+    ),
+)]
+async fn list(
+    State(orders): State<Orders>,
+    caller: Caller,
+    page: Page<OrdersFilter>,
+) -> Result<Json<Listed<OrderOut>>, Problem> {
+    let sql = "user_id = $1 AND order_id < $2 AND ($3::text IS NULL OR status = $3) \
+               ORDER BY order_id DESC LIMIT $4";
+    let status = page.filter.status.map(OrderStatus::as_str);
+    let limit = i64::try_from(page.rows()).unwrap_or(i64::MAX);
+    let values: [Value; 4] =
+        [caller.user_id.into(), page.before_or_max().into(), status.into(), limit.into()];
+    let rows: Rows<OrderRow> = Rows::load_where(orders.manager.reader(), sql, values, Hold::Unlocked).await?;
+    let mut items: Vec<OrderOut> = rows.iter().map(|row| OrderOut::of(row, &orders.currency)).collect();
+    items.reverse();
+    Ok(Json(Listed::new(&page, items, |order| order.order_id)))
+}
+
+/// The saga of an order: where it stands and what happened.
+#[utoipa::path(
+    get, path = "/api/v1/order/{id}/saga", tag = "orders",
+    security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The order")),
+    responses(
+        (status = 200, description = "The saga's status", body = SagaStatus), Unauthenticated, NotFound, Failures,
+    ),
+)]
+async fn saga(
+    State(orders): State<Orders>,
+    caller: Caller,
+    Path(order_id): Path<Uuid>,
+) -> Result<Json<SagaStatus>, Problem> {
+    let row = orders.find_visible(&caller, order_id).await?;
+    let status = saga_status::<OrderWorkflow>(orders.manager.reader(), row.saga_id).await?;
+    let status = status.ok_or_else(Problem::not_found)?;
+    Ok(Json(if caller.roles.has(Role::Operator) { status } else { status.for_customers() }))
+}

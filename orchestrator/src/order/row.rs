@@ -1,0 +1,110 @@
+//! The row of an order: what its saga says of it, for its user.
+
+use contracts::{Amount, Timestamp};
+use messaging::rows::Json;
+use messaging::{record, word_column};
+use saga::Cause;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Order;
+use contracts::stock::Item;
+
+/// Where an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderStatus {
+    /// Accepted; not decided.
+    Pending,
+    /// It will be done.
+    Confirmed,
+    /// Refused; what was done for it is undone, or being undone.
+    Rejected,
+    /// Cancelled by its user; everything is undone.
+    Cancelled,
+    /// With the courier.
+    Sent,
+    /// With its user.
+    Received,
+}
+
+word_column!(OrderStatus {
+    Pending => "pending",
+    Confirmed => "confirmed",
+    Rejected => "rejected",
+    Cancelled => "cancelled",
+    Sent => "sent",
+    Received => "received",
+});
+
+record! {
+    /// An order.
+    pub struct OrderRow in "orders" {
+        /// The order.
+        order_id: Uuid,
+        /// Whose.
+        user_id: Uuid,
+        /// Its saga.
+        saga_id: Uuid,
+        /// Where it stands.
+        status: OrderStatus,
+        /// Why it was rejected: the refusal's code.
+        reason: Option<String>,
+        /// What explains the refusal.
+        refusal: Json<Option<Value>>,
+        /// What is ordered.
+        items: Json<Vec<Item>>,
+        /// What the client expected, in minor units.
+        price: Option<i64>,
+        /// What it costs, in minor units, once that is known.
+        total: Option<i64>,
+        /// The client's own words.
+        comment: Option<String>,
+        /// When it was accepted.
+        created_at: Timestamp,
+        /// When its status changed last.
+        updated_at: Timestamp,
+    }
+}
+
+impl OrderRow {
+    pub(super) fn pending(order: &Order) -> Self {
+        Self {
+            order_id: order.order_id,
+            user_id: order.user_id,
+            saga_id: order.saga_id,
+            status: OrderStatus::Pending,
+            reason: None,
+            refusal: Json(None),
+            items: Json(order.items.clone()),
+            price: order.price.map(Amount::get),
+            total: order.total().map(Amount::get),
+            comment: order.comment.clone(),
+            created_at: order.created_at,
+            updated_at: order.created_at,
+        }
+    }
+
+    pub(super) fn confirmed(order: &Order) -> Self {
+        Self { status: OrderStatus::Confirmed, ..Self::pending(order) }
+    }
+
+    /// A cancelled order stays pending until everything is undone.
+    pub(super) fn turned_back(order: &Order, cause: &Cause) -> Self {
+        if cause.is_cancel() {
+            return Self::pending(order);
+        }
+        Self {
+            status: OrderStatus::Rejected,
+            reason: Some(cause.code.clone()),
+            refusal: Json(cause.detail.clone()),
+            ..Self::pending(order)
+        }
+    }
+
+    pub(super) fn cancelled(order: &Order) -> Self {
+        Self { status: OrderStatus::Cancelled, ..Self::pending(order) }
+    }
+}
