@@ -1,1 +1,44 @@
-//! Placeholder.
+//! The user service: registration and profiles.
+//!
+//! Registration is the one piece of choreography here: a pending row, then the credentials at auth over
+//! HTTP, then the active profile and its event in one transaction. A repeat with the same e-mail goes
+//! on where the try before it stopped.
+
+mod auth_client;
+mod http;
+mod users;
+
+use std::sync::Arc;
+
+use messaging::{Publisher, outbox};
+use sea_orm::DatabaseConnection;
+use service::{House, Part, StartError, database};
+
+use auth_client::AuthClient;
+
+const NAME: &str = "user";
+const CONNECTIONS: u32 = 6;
+
+/// What the handlers share.
+struct Users {
+    db: DatabaseConnection,
+    auth: AuthClient,
+    publisher: Publisher,
+}
+
+type Shared = Arc<Users>;
+
+/// Starts the service.
+///
+/// # Errors
+/// Its database or its token for auth is missing.
+pub async fn start(house: &House) -> Result<Part, StartError> {
+    let auth = AuthClient::new(&house.config.http.auth_internal_url(), house.service_token(NAME)?)?;
+    let db = house.database(NAME, CONNECTIONS).await?;
+    let runtime = house.runtime();
+    let publisher = Publisher::start(NAME, house.bus.clone(), db.clone(), &runtime);
+    outbox::start_relay(NAME, house.bus.clone(), db.clone(), publisher.clone(), None, &runtime);
+    let ready = vec![database::ready("database", &db)];
+    let users = Arc::new(Users { db, auth, publisher });
+    Ok(Part { name: NAME, public: http::public(&users), internal: http::internal(&users), ready })
+}

@@ -1,0 +1,129 @@
+//! Hashes and checks passwords: argon2id, off the runtime's threads, a few at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use secrecy::{ExposeSecret, SecretString};
+use service::config::SecurityConfig;
+use service::http::Problem;
+use tokio::sync::Semaphore;
+
+/// How long a password waits for its turn.
+const TURN_WAIT: Duration = Duration::from_secs(5);
+
+/// Hashes and checks passwords.
+pub(crate) struct Passwords {
+    argon2: Argon2<'static>,
+    turns: Arc<Semaphore>,
+    /// The hash of no password, checked for users who do not exist, so that they take as long.
+    nobody: String,
+}
+
+/// A password was neither hashed nor checked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PasswordError {
+    #[error("too many passwords are being checked")]
+    Busy,
+    #[error("password hashing failed: {0}")]
+    Hash(#[from] argon2::password_hash::Error),
+    #[error("the cost of password hashing is out of bounds: {0}")]
+    Cost(argon2::Error),
+    #[error("password hashing was interrupted: {0}")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::unavailable("too_busy", error.to_string(), 2),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl Passwords {
+    pub(crate) fn new(security: &SecurityConfig) -> Result<Self, PasswordError> {
+        let params = Params::new(security.argon2_memory_kib, security.argon2_passes, 1, None);
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.map_err(PasswordError::Cost)?);
+        let nobody = argon2.hash_password(&rand::random::<[u8; 32]>())?.to_string();
+        Ok(Self { argon2, turns: Arc::new(Semaphore::new(security.passwords_at_once)), nobody })
+    }
+
+    /// The hash to store, with its salt and cost (PHC format).
+    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
+        let hash = move |argon2: &Argon2<'_>| argon2.hash_password(password.expose_secret().as_bytes());
+        Ok(self.in_turn(move |argon2| hash(argon2).map(|hash| hash.to_string())).await??)
+    }
+
+    /// Whether the password is that of `stored`; takes as long when there is none.
+    pub(crate) async fn verify(
+        &self,
+        password: SecretString,
+        stored: Option<String>,
+    ) -> Result<bool, PasswordError> {
+        let exists = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.nobody.clone());
+        let verified = self.in_turn(move |argon2| -> Result<(), argon2::password_hash::Error> {
+            argon2.verify_password(password.expose_secret().as_bytes(), &PasswordHash::new(&stored)?)
+        });
+        match verified.await? {
+            Ok(()) => Ok(exists),
+            Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let turn = tokio::time::timeout(TURN_WAIT, Arc::clone(&self.turns).acquire_owned());
+        // The semaphore is never closed.
+        let turn = turn.await.map_err(|_| PasswordError::Busy)?.map_err(|_| PasswordError::Busy)?;
+        let argon2 = self.argon2.clone();
+        let worked = tokio::task::spawn_blocking(move || {
+            // Held to the end of the work: a caller who hangs up frees no core.
+            let _turn = turn;
+            work(&argon2)
+        });
+        Ok(worked.await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cheap(passwords_at_once: usize) -> Passwords {
+        let cost = SecurityConfig { argon2_memory_kib: 64, argon2_passes: 1, ..SecurityConfig::default() };
+        Passwords::new(&SecurityConfig { passwords_at_once, ..cost }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_is_right() {
+        let passwords = cheap(1);
+        let stored = passwords.hash("correct horse".into()).await.unwrap();
+        assert!(stored.starts_with("$argon2id$"));
+        assert!(passwords.verify("correct horse".into(), Some(stored.clone())).await.unwrap());
+        assert!(!passwords.verify("wrong horse".into(), Some(stored)).await.unwrap());
+        assert!(!passwords.verify("correct horse".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_same_password_is_stored_differently() {
+        let passwords = cheap(1);
+        assert_ne!(
+            passwords.hash("same".into()).await.unwrap(),
+            passwords.hash("same".into()).await.unwrap()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_for_a_turn_is_told_to_come_back() {
+        let passwords = cheap(1);
+        let _taken = Arc::clone(&passwords.turns).acquire_owned().await.unwrap();
+        assert!(matches!(passwords.hash("any".into()).await, Err(PasswordError::Busy)));
+    }
+}
