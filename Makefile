@@ -1,0 +1,33 @@
+# The commands of a working day. `make help` lists them.
+
+# Where cargo builds; yours, if you have set one.
+CARGO_TARGET_DIR ?= target
+RONDO = $(CARGO_TARGET_DIR)/release/rondo
+
+.DEFAULT_GOAL := help
+.PHONY: help up test proof newman bench fmt build
+
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
+
+up: build ## everything on this machine, until Ctrl-C: http://127.0.0.1:8080 (ARGS="--help" lists what can be given)
+	@exec $(RONDO) up $(ARGS)
+
+test: ## all checks and tests, at most 20 minutes; what a change has to pass
+	@exec scripts/test.sh
+
+proof: ## the long crash and race runs, at most 45 minutes; before a release
+	@exec scripts/proof.sh $(ARGS)
+
+newman: ## the eight steps of the collection against a running `make up` (BASE_URL, INTERNAL_URL)
+	@exec scripts/newman.sh $(BASE_URL) $(INTERNAL_URL)
+
+bench: build ## sagas per second on this machine (ARGS="--help" lists what can be given)
+	@exec $(RONDO) bench $(ARGS)
+
+fmt: ## bring the source into its format
+	cargo fmt --all
+
+build:
+	@scripts/install-servers.sh
+	cargo build --release --locked -p rondo

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# All that a change has to pass: format, lints, docs, unit and integration tests on private servers, and newman end to
+# end. Ends with `N passed, N failed`; every step runs, also after one that failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/steps.sh
+. scripts/steps.sh
+
+document() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+}
+
+check_newman() {
+    local report=$reports/newman status=0 sums="0 0"
+    run_step "newman end to end" scripts/newman-e2e.sh "$report" || status=$?
+    [ ! -s "$report" ] || sums=$(<"$report")
+    # shellcheck disable=SC2086 # two numbers
+    count_report "$status" $sums
+}
+
+check "servers" scripts/install-servers.sh
+check "format" cargo fmt --all --check
+check "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+check "docs" document
+if run_step "build" cargo test --workspace --locked --no-run; then
+    check_cargo_tests "tests" cargo test --workspace --locked --no-fail-fast
+    check_newman
+else
+    give_up "tests" "the build failed"
+    give_up "newman end to end" "the build failed"
+fi
+finish
