@@ -1,2 +1,55 @@
-//! Placeholder.
-fn main() {}
+//! `rondo`: every service in one binary. Subcommands only; each lives in a module of its own.
+
+mod keys;
+mod migrate;
+mod serve;
+mod services;
+mod up;
+
+use clap::{Parser, Subcommand};
+
+/// Orders as orchestrated sagas, on PostgreSQL and NATS JetStream.
+#[derive(Debug, Parser)]
+#[command(name = "rondo", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything in one process, on private servers.
+    Up(Box<up::UpArguments>),
+    /// Run one service or several: what a cluster runs.
+    Serve(Box<serve::ServeArguments>),
+    /// Bring the database of a service, or of all, up to date.
+    Migrate(Box<migrate::MigrateArguments>),
+    /// Make signing keys and service tokens.
+    Keys(Box<keys::KeysArguments>),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Up(arguments) => up::run(*arguments).await,
+            Command::Serve(arguments) => serve::run(*arguments).await,
+            Command::Migrate(arguments) => migrate::run(&arguments).await,
+            Command::Keys(arguments) => keys::run(&arguments),
+        }
+    });
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where the program says why it ends")]
+fn failed(error: &anyhow::Error) -> std::process::ExitCode {
+    eprintln!("rondo: {error:#}");
+    std::process::ExitCode::FAILURE
+}

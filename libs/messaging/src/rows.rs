@@ -161,8 +161,8 @@ pub trait Record: Sized + Send + Sync {
     const TABLE: &'static str;
     /// Every column, the key first.
     fn columns() -> Vec<ColumnInfo>;
-    /// The key.
-    fn key(&self) -> Uuid;
+    /// The key: the value of the first column.
+    fn row_key(&self) -> Uuid;
     /// The values in the order of [`Record::columns`].
     fn values(&self) -> Vec<Value>;
     /// From a row that has exactly these columns.
@@ -194,7 +194,7 @@ macro_rules! record {
                     $($crate::rows::column::<$type>(stringify!($field)),)*
                 ]
             }
-            fn key(&self) -> uuid::Uuid {
+            fn row_key(&self) -> uuid::Uuid {
                 self.$key
             }
             fn values(&self) -> Vec<$crate::rows::sea_query::Value> {
@@ -264,7 +264,7 @@ pub enum Hold {
 impl<R: Record> Rows<R> {
     /// Rows that are already there: for tests and simulation.
     pub fn of(values: impl IntoIterator<Item = R>) -> Self {
-        let rows = values.into_iter().map(|value| (value.key(), Row { value, change: Change::None }));
+        let rows = values.into_iter().map(|value| (value.row_key(), Row { value, change: Change::None }));
         Self { rows: rows.collect() }
     }
 
@@ -319,17 +319,17 @@ impl<R: Record> Rows<R> {
 
     /// Adds a row that is not there yet.
     pub fn insert(&mut self, value: R) {
-        let before = self.rows.insert(value.key(), Row { value, change: Change::New });
+        let before = self.rows.insert(value.row_key(), Row { value, change: Change::New });
         debug_assert!(before.is_none(), "{}: a row is inserted once", R::TABLE);
     }
 
     /// Replaces a row that is known to be there without having been loaded: its parent is locked.
     pub fn put(&mut self, value: R) {
-        let change = match self.rows.get(&value.key()) {
+        let change = match self.rows.get(&value.row_key()) {
             Some(Row { change: Change::New, .. }) => Change::New,
             _ => Change::Changed,
         };
-        self.rows.insert(value.key(), Row { value, change });
+        self.rows.insert(value.row_key(), Row { value, change });
     }
 
     /// All rows, in the order of their keys.

@@ -4,6 +4,7 @@
 //! secret can also be given as a file (`NAME_FILE`), as mounted secrets are.
 
 mod databases;
+mod local;
 mod secret;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
 pub use databases::{Databases, SERVICES};
+pub use local::{CrashConfig, LocalConfig};
 use secret::read_secret;
 
 const PUBLIC_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);

@@ -180,7 +180,7 @@ impl<W: Workflow> ManagerDecider<W> {
         for effect in effects {
             match effect {
                 Effect::Send(send) => {
-                    decided.commands.push(command::<W>(instance.id, send, traceparent.clone()))
+                    decided.commands.push(command::<W>(instance.id, send, traceparent.clone()));
                 }
                 Effect::Publish(event) => decided.events.push(event),
                 Effect::Decided(decision) => {
@@ -201,7 +201,7 @@ impl<W: Workflow> ManagerDecider<W> {
                     tracing::error!(saga = %instance.id, workflow = definition.name(), step, %direction, ?why, "the saga is stuck");
                 }
                 Effect::Healed => {
-                    tracing::info!(saga = %instance.id, workflow = definition.name(), "the saga goes on")
+                    tracing::info!(saga = %instance.id, workflow = definition.name(), "the saga goes on");
                 }
                 Effect::Ignored(why) => ignore::<W>(why.as_str()),
             }
@@ -286,7 +286,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
 
     fn committed(&self, set: Self::Set) {
         let rows =
-            set.decided.iter().filter_map(|key| set.rows.get(*key)).map(|row| (row.key(), row.clone()));
+            set.decided.iter().filter_map(|key| set.rows.get(*key)).map(|row| (row.row_key(), row.clone()));
         self.waiters.decided(rows.collect());
     }
 }

@@ -113,7 +113,7 @@ pub(crate) fn hear_others<R: Clone + Send + 'static>(
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "waiters are not woken by other replicas; they look at the end")
+                    tracing::warn!(%error, "waiters are not woken by other replicas; they look at the end");
                 }
             }
         };

@@ -76,6 +76,7 @@ impl Order {
         ReserveFunds { order_id: self.order_id, user_id: self.user_id, amount }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "what a step learns is given away")]
     pub(super) fn funds_reserved(&mut self, reserved: FundsReserved) {
         self.held_until = Some(reserved.expires_at);
     }

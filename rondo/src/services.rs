@@ -1,0 +1,67 @@
+//! The table of services: the only place that knows them all.
+
+use anyhow::Context;
+use clap::ValueEnum;
+use migrations::MigratorTrait;
+use sea_orm::DatabaseConnection;
+use service::{House, Part, StartError};
+
+/// A service that this binary can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    /// Credentials, sessions, tokens.
+    Auth,
+    /// Profiles and registration.
+    User,
+    /// Accounts, holds and the ledger.
+    Billing,
+    /// Positions and reservations.
+    Stock,
+    /// Letters.
+    Notification,
+    /// Orders and their sagas.
+    Orchestrator,
+}
+
+impl Service {
+    /// All of them; auth first, for the others check tokens with its keys.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Auth, Self::User, Self::Billing, Self::Stock, Self::Notification, Self::Orchestrator];
+
+    /// Its name on the command line, in the configuration and of its database.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::User => "user",
+            Self::Billing => "billing",
+            Self::Stock => "stock",
+            Self::Notification => "notification",
+            Self::Orchestrator => "orchestrator",
+        }
+    }
+
+    /// Starts it in a house.
+    pub(crate) async fn start(self, house: &House) -> Result<Part, StartError> {
+        match self {
+            Self::Auth => auth::start(house).await,
+            Self::User => user::start(house).await,
+            Self::Billing => billing::start(house).await,
+            Self::Stock => stock::start(house).await,
+            Self::Notification => notification::start(house).await,
+            Self::Orchestrator => orchestrator::start(house).await,
+        }
+    }
+
+    /// Brings its database up to date; safe to run twice and by two at once.
+    pub(crate) async fn migrate(self, db: &DatabaseConnection) -> anyhow::Result<()> {
+        let migrated = match self {
+            Self::Auth => migrations::auth::Migrator::up(db, None).await,
+            Self::User => migrations::user::Migrator::up(db, None).await,
+            Self::Billing => migrations::billing::Migrator::up(db, None).await,
+            Self::Stock => migrations::stock::Migrator::up(db, None).await,
+            Self::Notification => migrations::notification::Migrator::up(db, None).await,
+            Self::Orchestrator => migrations::orchestrator::Migrator::up(db, None).await,
+        };
+        migrated.with_context(|| format!("the database of {} cannot be brought up to date", self.name()))
+    }
+}

@@ -1,0 +1,128 @@
+//! `rondo up`: everything in one process, on private servers that live and die with it. All-in-one
+//! still talks over NATS: nothing differs from a cluster but the process count.
+
+mod demo;
+mod progress;
+mod secrets;
+mod servers;
+
+use std::path::Path;
+
+use anyhow::Context;
+use clap::Args;
+use messaging::crash;
+use sandbox::Lock;
+use sea_orm::Database;
+use service::config::{Config, CrashConfig, LocalConfig};
+use service::{House, Listeners, shutdown, telemetry};
+use tokio_util::sync::CancellationToken;
+
+use crate::serve;
+use crate::services::Service;
+use demo::Demo;
+use progress::Progress;
+use servers::Servers;
+
+/// The local run.
+#[derive(Debug, Args)]
+pub(crate) struct UpArguments {
+    #[command(flatten)]
+    local: LocalConfig,
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    crash: CrashConfig,
+}
+
+/// Runs until SIGTERM or Ctrl-C; then nothing is left running. Data stays for the next start.
+pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
+    let UpArguments { local, config, crash } = arguments;
+    telemetry::start_logs(&config.telemetry)?;
+    if let Some(words) = &crash.crash_at {
+        crash::arm(words)?;
+    }
+    let stop = CancellationToken::new();
+    shutdown::on_signal(stop.clone())?;
+    let _lock = Lock::take(&local.data_dir)?;
+    let listeners = Listeners::bind(&config.http).await?;
+    let progress = Progress::new();
+    let started = stop.run_until_cancelled(Servers::start(&local, &progress)).await;
+    let Some(mut servers) = started.transpose()? else { return Ok(()) };
+    let served = serve_all(&local, config, listeners, &mut servers, &progress, &stop).await;
+    servers.stop(&progress).await;
+    served
+}
+
+async fn serve_all(
+    local: &LocalConfig,
+    mut config: Config,
+    listeners: Listeners,
+    servers: &mut Servers,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    configure(&mut config, &local.data_dir, &listeners, servers)?;
+    let house = House::build(config).await?;
+    let draining = house.draining.clone();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        stopped.cancelled().await;
+        draining.cancel();
+    });
+    let prepared = stop.run_until_cancelled(prepare(&house, servers, progress)).await;
+    let Some(parts) = prepared.transpose()? else { return Ok(()) };
+    let operator = secrets::operator(local)?;
+    let serving = tokio::spawn(service::run(house.clone(), parts, listeners));
+    let demo = Demo { house: &house, operator: &operator };
+    let ready = stop.run_until_cancelled(demo.load(progress)).await;
+    match ready {
+        Some(Ok(())) => demo.announce(&local.data_dir, servers),
+        Some(Err(error)) => {
+            house.draining.cancel();
+            serving.await.context("the services")??;
+            return Err(error);
+        }
+        None => {}
+    }
+    serving.await.context("the services")?.map_err(Into::into)
+}
+
+/// What the services are told: where the servers are, the keys of this data folder, and real ports.
+fn configure(
+    config: &mut Config,
+    data_dir: &Path,
+    listeners: &Listeners,
+    servers: &Servers,
+) -> anyhow::Result<()> {
+    config.http.public_addr = listeners.public_addr()?;
+    config.http.internal_addr = listeners.internal_addr()?;
+    config.nats.url = servers.nats_url();
+    for service in Service::ALL {
+        config.databases.set(service.name(), servers.database_url(service)?);
+    }
+    if config.security.auth_signing_key().is_none() {
+        config.security.auth_signing_key = Some(secrets::signing_key(data_dir)?);
+    }
+    Ok(())
+}
+
+/// Databases up to date, services started.
+async fn prepare(
+    house: &House,
+    servers: &Servers,
+    progress: &Progress,
+) -> anyhow::Result<Vec<service::Part>> {
+    use secrecy::ExposeSecret;
+    let step = progress.step("migrating the databases");
+    for service in Service::ALL {
+        let url = servers.database_url(service)?;
+        let db = Database::connect(url.expose_secret()).await?;
+        service.migrate(&db).await?;
+        db.close().await?;
+    }
+    step.done();
+    let step = progress.step("starting the services");
+    let parts = serve::start(&Service::ALL, house).await?;
+    step.done();
+    Ok(parts)
+}

@@ -1,0 +1,141 @@
+//! What a local run begins with: an operator and a small catalogue, made through the API like
+//! everybody's. Stock is only put in place where it is missing, never reset.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::{Client, StatusCode};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use service::House;
+use service::token::Role;
+use uuid::Uuid;
+
+use super::progress::Progress;
+use super::secrets::Operator;
+use super::servers::Servers;
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many of each position a new catalogue has.
+const AVAILABLE: i64 = 1_000_000;
+/// Name and price in minor units.
+const CATALOGUE: [(&str, i64); 8] = [
+    ("Espresso beans, 1 kg", 189_000),
+    ("Filter beans, 250 g", 74_000),
+    ("Paper filters, 100", 39_000),
+    ("Porcelain dripper", 215_000),
+    ("Hand grinder", 799_000),
+    ("Gooseneck kettle", 459_000),
+    ("Kitchen scale", 249_000),
+    ("Cup", 69_000),
+];
+
+/// The running system, seen from outside.
+pub(crate) struct Demo<'a> {
+    pub(crate) house: &'a House,
+    pub(crate) operator: &'a Operator,
+}
+
+impl Demo<'_> {
+    /// Waits until the system is ready, then makes what is missing.
+    pub(crate) async fn load(&self, progress: &Progress) -> anyhow::Result<()> {
+        let client = Client::builder().timeout(REQUEST_TIMEOUT).build()?;
+        let step = progress.step("waiting until everything is ready");
+        self.ready(&client).await?;
+        step.done();
+        let step = progress.step("looking after the operator and the catalogue");
+        let token = self.operator_token(&client).await?;
+        self.catalogue(&client, &token).await?;
+        step.done();
+        Ok(())
+    }
+
+    async fn ready(&self, client: &Client) -> anyhow::Result<()> {
+        let url = self.internal("/readyz");
+        let mut last = String::new();
+        let waiting = async {
+            loop {
+                match client.get(&url).send().await {
+                    Ok(answer) if answer.status() == StatusCode::OK => return,
+                    Ok(answer) => last = answer.text().await.unwrap_or_default(),
+                    Err(error) => last = error.to_string(),
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let ready = tokio::time::timeout(READY_WITHIN, waiting).await;
+        if ready.is_err() {
+            bail!("not ready within {} s: {last}", READY_WITHIN.as_secs());
+        }
+        Ok(())
+    }
+
+    /// Registers the operator if need be, gives the role, and logs in.
+    async fn operator_token(&self, client: &Client) -> anyhow::Result<String> {
+        let Operator { email, password } = self.operator;
+        let password = password.expose_secret();
+        let new = json!({"email": email, "password": password, "name": "Operator"});
+        let answer = client.post(self.public("/api/v1/register")).json(&new).send().await?;
+        let status = answer.status();
+        if status != StatusCode::CREATED && status != StatusCode::CONFLICT {
+            bail!("the operator {email} cannot be registered: {}", answer.text().await?);
+        }
+        let db = self.house.database("auth", 1).await?;
+        let address = email.parse().map_err(|error| anyhow::anyhow!("the operator's e-mail: {error}"))?;
+        auth::ensure_role(&db, &address, Role::Operator, chrono::Utc::now()).await?;
+        db.close().await?;
+        let credentials = json!({"email": email, "password": password});
+        let answer = client.post(self.public("/api/v1/login")).json(&credentials).send().await?;
+        if answer.status() != StatusCode::OK {
+            bail!(
+                "the operator {email} exists with another password; give it as RONDO_OPERATOR_PASSWORD, \
+                 or another RONDO_OPERATOR_EMAIL"
+            );
+        }
+        let token: Value = answer.json().await?;
+        Ok(token["access_token"].as_str().context("login answers with a token")?.to_owned())
+    }
+
+    async fn catalogue(&self, client: &Client, token: &str) -> anyhow::Result<()> {
+        for (name, price) in CATALOGUE {
+            let position_id = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("rondo:demo:{name}").as_bytes());
+            let count = self.public(&format!("/api/v1/stock/position/{position_id}/count"));
+            if client.get(count).bearer_auth(token).send().await?.status() == StatusCode::OK {
+                continue;
+            }
+            let position = json!({"name": name, "price": price, "available": AVAILABLE});
+            let put = client.put(self.internal(&format!("/internal/api/v1/stock/position/{position_id}")));
+            let answer = put.bearer_auth(token).json(&position).send().await?;
+            if !answer.status().is_success() {
+                bail!("the position {name:?} cannot be put in stock: {}", answer.text().await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is where.
+    #[expect(clippy::print_stdout, reason = "this is what the program is started for")]
+    pub(crate) fn announce(&self, data_dir: &Path, servers: &Servers) {
+        let [postgres, nats] = servers.describe();
+        println!();
+        println!("Rondo is up.");
+        println!("  Public API  {}  (OpenAPI: {})", self.public(""), self.public("/openapi.json"));
+        println!("  Internal    {}  (/readyz, /metrics, /internal/api/v1/...)", self.internal(""));
+        println!("  {postgres}");
+        println!("  {nats}");
+        println!("  Data        {}", data_dir.display());
+        println!("  Operator    {}  password {}", self.operator.email, self.operator.password.expose_secret());
+        println!("Ctrl-C stops everything; the data stays for the next start.");
+    }
+
+    fn public(&self, path: &str) -> String {
+        format!("http://{}{path}", self.house.config.http.public_addr)
+    }
+
+    fn internal(&self, path: &str) -> String {
+        format!("http://{}{path}", self.house.config.http.internal_addr)
+    }
+}
