@@ -4,13 +4,13 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Seconds from a request's head to its response's head, by `route`, `method`, `status` and
 /// `listener`; its `_count` is the number of requests.
-pub const HTTP_REQUEST_SECONDS: &str = "http_request_duration_seconds";
+pub const HTTP_REQUEST_SECONDS: &str = "rondo_http_request_duration_seconds";
 /// Connections that are open, by `listener`.
-pub const HTTP_CONNECTIONS: &str = "http_connections_open";
+pub const HTTP_CONNECTIONS: &str = "rondo_http_connections_open";
 /// Handlers that panicked; each was answered 500.
-pub const HTTP_PANICS: &str = "http_panics_total";
+pub const HTTP_PANICS: &str = "rondo_http_panics_total";
 /// Fetches of auth's keys, by `result`.
-pub const JWKS_FETCHES: &str = "jwks_fetches_total";
+pub const JWKS_FETCHES: &str = "rondo_jwks_fetches_total";
 
 /// Tells the recorder what the names mean.
 pub(crate) fn describe() {

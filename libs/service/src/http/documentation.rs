@@ -42,7 +42,7 @@ pub struct ProblemBody {
 /// 401, of everything that needs a token.
 #[derive(IntoResponses)]
 #[response(status = 401, description = "No valid access token", content_type = "application/problem+json")]
-pub struct Unauthenticated(#[to_schema] pub ProblemBody);
+pub struct Unauthenticated(pub ProblemBody);
 
 /// 403, of everything that needs a role.
 #[derive(IntoResponses)]
@@ -51,7 +51,7 @@ pub struct Unauthenticated(#[to_schema] pub ProblemBody);
     description = "The caller's role does not allow it",
     content_type = "application/problem+json"
 )]
-pub struct Forbidden(#[to_schema] pub ProblemBody);
+pub struct Forbidden(pub ProblemBody);
 
 /// 404.
 #[derive(IntoResponses)]
@@ -60,7 +60,7 @@ pub struct Forbidden(#[to_schema] pub ProblemBody);
     description = "There is none, or it is another user's",
     content_type = "application/problem+json"
 )]
-pub struct NotFound(#[to_schema] pub ProblemBody);
+pub struct NotFound(pub ProblemBody);
 
 /// 422, of everything that takes parameters.
 #[derive(IntoResponses)]
@@ -69,38 +69,38 @@ pub struct NotFound(#[to_schema] pub ProblemBody);
     description = "Some fields are not acceptable",
     content_type = "application/problem+json"
 )]
-pub struct Unprocessable(#[to_schema] pub ProblemBody);
+pub struct Unprocessable(pub ProblemBody);
 
 /// Of everything that takes a body.
 #[derive(IntoResponses)]
 pub enum BodyProblems {
     /// The body cannot be read.
     #[response(status = 400, description = "Malformed JSON", content_type = "application/problem+json")]
-    Malformed(#[to_schema] ProblemBody),
+    Malformed(ProblemBody),
     /// It did not arrive in time.
     #[response(
         status = 408,
         description = "The body did not arrive in time",
         content_type = "application/problem+json"
     )]
-    Timeout(#[to_schema] ProblemBody),
+    Timeout(ProblemBody),
     /// It is above the limit.
     #[response(
         status = 413,
         description = "The body is larger than 64 KiB",
         content_type = "application/problem+json"
     )]
-    TooLarge(#[to_schema] ProblemBody),
+    TooLarge(ProblemBody),
     /// It is not JSON.
     #[response(status = 415, description = "The body is not JSON", content_type = "application/problem+json")]
-    UnsupportedMediaType(#[to_schema] ProblemBody),
+    UnsupportedMediaType(ProblemBody),
     /// Its fields are not acceptable.
     #[response(
         status = 422,
         description = "Some fields are not acceptable",
         content_type = "application/problem+json"
     )]
-    Unprocessable(#[to_schema] ProblemBody),
+    Unprocessable(ProblemBody),
 }
 
 /// Of everything.
@@ -112,12 +112,12 @@ pub enum Failures {
         description = "Something went wrong on our side",
         content_type = "application/problem+json"
     )]
-    Internal(#[to_schema] ProblemBody),
+    Internal(ProblemBody),
     /// Later, please.
     #[response(
         status = 503,
         description = "Not now: see Retry-After",
         content_type = "application/problem+json"
     )]
-    Unavailable(#[to_schema] ProblemBody),
+    Unavailable(ProblemBody),
 }

@@ -60,17 +60,23 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// A value of `T` that keeps its rules.
 pub(super) fn parse<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Problem> {
-    let value: T = serde_json::from_slice(bytes).map_err(|_| explain::<T>(bytes))?;
+    // serde takes a list of the right values for a struct; our clients write objects.
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    let parsed = if is_object { serde_json::from_slice(bytes).ok() } else { None };
+    let value: T = parsed.ok_or_else(|| explain::<T>(bytes, is_object))?;
     let mut errors = FieldErrors::default();
     value.validate(&mut errors);
     if errors.is_empty() { Ok(value) } else { Err(Problem::invalid(errors)) }
 }
 
 /// Reads once more to learn what is wrong, and where: only errors pay for it.
-fn explain<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
+fn explain<T: DeserializeOwned>(bytes: &[u8], is_object: bool) -> Problem {
     // Well-formed as a whole, and not too deep? A wrong type may come before either is seen.
     if let Err(error) = serde_json::from_slice::<serde_json::Value>(bytes) {
         return Problem::malformed(format!("the body is not JSON: {error}"));
+    }
+    if !is_object {
+        return Problem::invalid_field("body", "must be an object");
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     match serde_path_to_error::deserialize::<_, T>(&mut reader) {
@@ -166,7 +172,9 @@ mod tests {
         assert_eq!(wrong_field(r#"{"prise": 5}"#).await.0, "prise");
         let (field, message) = wrong_field(r#"{"items": [{"quantity": 1}, {}]}"#).await;
         assert_eq!((field.as_str(), message.as_str()), ("items[1].quantity", "missing field `quantity`"));
-        assert_eq!(wrong_field("[1]").await.0, "body");
+        for no_object in ["[[], 5]", "null", "7"] {
+            assert_eq!(wrong_field(no_object).await.0, "body");
+        }
     }
 
     #[tokio::test]

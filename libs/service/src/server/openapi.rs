@@ -7,10 +7,17 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, Info, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::http::FieldError;
+use crate::http::documentation::ProblemBody;
+
 /// An empty router whose document says what the parts' documents do not: title and security scheme.
 pub(super) fn base() -> OpenApiRouter {
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-    let components = ComponentsBuilder::new().security_scheme("bearer", SecurityScheme::Http(token)).build();
+    let components = ComponentsBuilder::new()
+        .security_scheme("bearer", SecurityScheme::Http(token))
+        .schema_from::<ProblemBody>()
+        .schema_from::<FieldError>()
+        .build();
     let mut info = Info::new("Rondo", env!("CARGO_PKG_VERSION"));
     info.description = Some(
         "Orders as sagas. Amounts are integers in minor units; errors are problems (RFC 9457).".to_owned(),

@@ -1,0 +1,56 @@
+//! How a process ends.
+
+use std::time::Duration;
+
+use service::{Listeners, StartError};
+
+use crate::running::{Running, config};
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_and_then_loops_end() {
+    let house = Running::start().await;
+    let shutdown = house.house.shutdown.clone();
+    let loop_ended = house.house.tasks.spawn({
+        let shutdown = shutdown.clone();
+        async move { shutdown.cancelled().await }
+    });
+    let request = tokio::spawn(house.get("/api/v1/slow").send());
+    house.things.entered.notified().await;
+    house.house.draining.cancel();
+
+    // No new connection is accepted once the listener is gone.
+    let address = house.public;
+    let refused = async { while tokio::net::TcpStream::connect(address).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(5), refused).await.expect("it still accepts connections");
+    assert!(!shutdown.is_cancelled(), "loops serve requests that are in flight");
+
+    house.things.go_on.notify_one();
+    let response = request.await.unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["connection"], "close");
+    house.ended().await;
+    loop_ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_cut_off_at_the_grace() {
+    let mut config = config();
+    config.http.shutdown_grace_seconds = 1;
+    let house = Running::start_with(config).await;
+    let request = tokio::spawn(house.get("/api/v1/slow").send());
+    house.things.entered.notified().await;
+    house.house.draining.cancel();
+    tokio::time::timeout(Duration::from_secs(5), house.ended()).await.expect("the grace is bounded");
+    assert!(request.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = config();
+    config.http.internal_addr = taken.local_addr().unwrap();
+    match Listeners::bind(&config.http).await {
+        Err(StartError::Listen { address, .. }) => assert_eq!(address, taken.local_addr().unwrap()),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,78 @@
+//! The internal listener, and that nothing of it is public.
+
+use std::sync::atomic::Ordering;
+
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use crate::running::{Running, code, operator, user};
+
+#[tokio::test]
+async fn what_is_internal_does_not_exist_in_public() {
+    let house = Running::start().await;
+    for path in ["/livez", "/readyz", "/metrics", "/internal/api/v1/thing"] {
+        let response = house.get(path).bearer_auth(operator()).send().await.unwrap();
+        assert_eq!(code(response).await, (404, "not_found".into()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn only_operators_and_services_are_let_in_and_others_learn_nothing() {
+    let house = Running::start().await;
+    for path in ["/internal/api/v1/thing", "/internal/api/v1/nothing", "/openapi.json"] {
+        assert_eq!(code(house.internal(path).send().await.unwrap()).await.0, 401, "{path}");
+        assert_eq!(
+            code(house.internal(path).bearer_auth(user()).send().await.unwrap()).await.0,
+            403,
+            "{path}"
+        );
+    }
+    let unknown = house.internal("/internal/api/v1/nothing").bearer_auth(operator()).send().await.unwrap();
+    assert_eq!(code(unknown).await.0, 404);
+
+    let ask = async |token: &str| {
+        let response = house.internal("/internal/api/v1/thing").bearer_auth(token).send().await.unwrap();
+        response.json::<Value>().await.unwrap()
+    };
+    assert_eq!(ask(&operator()).await, "operator");
+    assert_eq!(ask(house.house.service_token("billing").unwrap().expose_secret()).await, "billing");
+}
+
+#[tokio::test]
+async fn readiness_names_every_check_and_nats_away_is_no_reason() {
+    let house = Running::start().await;
+    assert_eq!(house.internal("/livez").send().await.unwrap().status(), 200);
+    let ready = house.internal("/readyz").send().await.unwrap();
+    assert_eq!(ready.status(), 200);
+    let body: Value = ready.json().await.unwrap();
+    assert_eq!(body["checks"]["things.wellness"], "ok");
+    assert_eq!(body["checks"]["nats"], "away, requests go on");
+
+    house.things.well.store(false, Ordering::Relaxed);
+    let unready = house.internal("/readyz").send().await.unwrap();
+    assert_eq!(unready.status(), 503);
+    let body: Value = unready.json().await.unwrap();
+    assert_eq!(body["checks"]["things.wellness"], "unwell");
+    assert_eq!(body["checks"]["tokens"], "ok");
+}
+
+#[tokio::test]
+async fn metrics_count_requests_by_route_and_never_by_path() {
+    let house = Running::start().await;
+    for id in 0..3 {
+        let path = format!("/api/v1/thing/01930000-0000-7000-8000-00000000000{id}");
+        house.get(&path).bearer_auth(operator()).send().await.unwrap();
+        house.get(&format!("/wandering/{id}")).send().await.unwrap();
+    }
+    let text = house.internal("/metrics").send().await.unwrap().text().await.unwrap();
+    let counted = |labels: &str| {
+        text.lines().any(|line| {
+            line.starts_with("rondo_http_request_duration_seconds_count")
+                && labels.split(' ').all(|label| line.contains(label))
+        })
+    };
+    assert!(counted(r#"route="/api/v1/thing/{id}" method="GET" status="200" listener="public""#), "{text}");
+    assert!(counted(r#"route="none" status="404""#), "{text}");
+    assert!(!text.contains("wandering") && !text.contains("01930000"));
+    assert!(text.contains("rondo_http_request_duration_seconds_bucket"));
+}
