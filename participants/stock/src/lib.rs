@@ -1,1 +1,44 @@
-//! Placeholder.
+//! Stock: positions, what of them is available and what is reserved for orders.
+//!
+//! Everything that changes a position passes the one loop (`decider`), from commands and from HTTP
+//! alike, so that replicas never sell the same piece twice.
+
+pub mod commands;
+mod decider;
+mod http;
+mod position;
+mod reservation;
+
+use std::sync::Arc;
+
+use messaging::{LoopLimits, Publisher, Source};
+use service::{House, Part, StartError, database};
+
+pub use decider::{Answer, Command, Input, Keys, Set, Stock};
+pub use position::Position;
+pub use reservation::{Reservation, State};
+
+/// This service's name.
+pub const SERVICE: &str = "stock";
+
+/// Connections for the loop: one transaction is in flight, dead letters are kept beside it.
+const WRITERS: u32 = 2;
+/// Connections for everything that only looks.
+const READERS: u32 = 4;
+
+/// Starts the service: its loop in the house's tasks, its routes for the house's listeners.
+///
+/// # Errors
+/// The database is not configured or refuses.
+pub async fn start(house: &House) -> Result<Part, StartError> {
+    let runtime = house.runtime();
+    let writer = house.database(SERVICE, WRITERS).await?;
+    let reader = house.database(SERVICE, READERS).await?;
+    let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
+    let sources = vec![Source::commands(SERVICE)];
+    let stock =
+        messaging::start(Stock, writer, &house.bus, publisher, sources, LoopLimits::default(), &runtime);
+    let ready = vec![database::ready("database", &reader)];
+    let shop = Arc::new(http::Shop { stock, reader, currency: house.config.business.currency.clone() });
+    Ok(Part { name: SERVICE, public: http::public(&shop), internal: http::internal(&shop), ready })
+}

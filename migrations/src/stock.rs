@@ -1,0 +1,42 @@
+//! Stock's tables: positions and the reservations of orders.
+//!
+//! The CHECKs are a second line: the rules in `stock` never come near them, and a row that would break
+//! one fails its batch instead of being believed.
+
+use crate::shared::{DEAD_LETTERS, first_migration};
+
+/// `available` can be ordered, `reserved` is promised to orders; together they are on hand. Hot: a sale
+/// changes one row for every order, so nearly empty pages keep the updates HOT, and no index covers
+/// what changes.
+const POSITIONS: &str = "
+CREATE TABLE positions (
+    position_id  uuid PRIMARY KEY,
+    name         text NOT NULL,
+    price        bigint NOT NULL CHECK (price BETWEEN 1 AND 1000000000000),
+    available    bigint NOT NULL CHECK (available >= 0),
+    reserved     bigint NOT NULL CHECK (reserved >= 0),
+    CHECK (available + reserved <= 1000000000000)
+) WITH (fillfactor = 30);
+";
+
+/// One row an order, also where nothing is reserved: `state` is one enum that holds everything its
+/// reply needs, and the request by which a repeat is told from another one. `position_ids` are the
+/// parents to lock before the row may change; empty where it never changes. The view shows what
+/// stands: by position, its quantities sum to `positions.reserved`.
+const RESERVATIONS: &str = "
+CREATE TABLE reservations (
+    order_id      uuid PRIMARY KEY,
+    position_ids  uuid[] NOT NULL,
+    state         json NOT NULL CHECK (state->>'state' IN ('reserved', 'released', 'refused', 'cancelled'))
+) WITH (fillfactor = 80);
+
+CREATE VIEW reserved_lines AS
+    SELECT order_id,
+           (line->>'position_id')::uuid AS position_id,
+           (line->>'quantity')::bigint AS quantity,
+           (line->>'price')::bigint AS price
+    FROM reservations, json_array_elements(state->'lines') AS line
+    WHERE state->>'state' = 'reserved';
+";
+
+first_migration!("stock", POSITIONS, RESERVATIONS, DEAD_LETTERS);

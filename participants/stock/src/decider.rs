@@ -1,0 +1,135 @@
+//! Stock's rules as the loop wants them: which rows the inputs need, and who decides which input.
+
+use std::collections::BTreeSet;
+
+use contracts::Timestamp;
+use messaging::rows::{Hold, Record, Rows, uuid_array};
+use messaging::{BatchError, Decided, Decider, DecodeError, Item};
+use sea_orm::DatabaseTransaction;
+use uuid::Uuid;
+
+use crate::commands::put_position::{PutPosition, PutRefusal};
+use crate::commands::reserve_by_operator::{OperatorRefusal, ReserveByOperator};
+use crate::commands::{put_position, release_stock, reserve_by_operator, reserve_stock};
+use crate::position::Position;
+use crate::reservation::Reservation;
+
+messaging::commands! {
+    /// What stock is asked for over the wire.
+    pub enum Command(Set, Keys) {
+        ReserveStock(contracts::stock::ReserveStock) => reserve_stock,
+        ReleaseStock(contracts::stock::ReleaseStock) => release_stock,
+    }
+}
+
+/// A command, or what an HTTP handler asks for.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Over the wire.
+    Command(Command),
+    /// By hand.
+    ReserveByOperator(ReserveByOperator),
+    /// By hand.
+    PutPosition(PutPosition),
+}
+
+/// What an HTTP handler is told.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// To [`Input::ReserveByOperator`].
+    Reserved(Result<contracts::stock::Line, OperatorRefusal>),
+    /// To [`Input::PutPosition`].
+    Put(Result<Position, PutRefusal>),
+}
+
+/// The rows of a batch.
+#[derive(Debug, Default)]
+pub struct Set {
+    /// Locked.
+    pub positions: Rows<Position>,
+    /// Change only while their positions are locked.
+    pub reservations: Rows<Reservation>,
+}
+
+/// The keys of the rows of a batch.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// Positions that inputs name.
+    pub positions: BTreeSet<Uuid>,
+    /// Orders that inputs name; the positions of their reservations are loaded too.
+    pub orders: BTreeSet<Uuid>,
+}
+
+/// The rules.
+#[derive(Debug, Clone, Copy)]
+pub struct Stock;
+
+impl Decider for Stock {
+    const SERVICE: &'static str = crate::SERVICE;
+    type Input = Input;
+    type Answer = Answer;
+    type Set = Set;
+
+    fn decode(&self, item: &Item<'_>) -> Result<Input, DecodeError> {
+        Command::decode(item).map(Input::Command)
+    }
+
+    async fn load(&self, tx: &DatabaseTransaction, inputs: &[&Input]) -> Result<Set, BatchError> {
+        let mut keys = Keys::default();
+        for input in inputs {
+            match input {
+                Input::Command(command) => command.touches(&mut keys),
+                Input::ReserveByOperator(request) => reserve_by_operator::touches(request, &mut keys),
+                Input::PutPosition(request) => put_position::touches(request, &mut keys),
+            }
+        }
+        let named: Vec<Uuid> = keys.positions.into_iter().collect();
+        let orders: Vec<Uuid> = keys.orders.into_iter().collect();
+        let positions = lock_positions(tx, &named, &orders).await?;
+        let reservations = Rows::load(tx, &orders, Hold::Unlocked).await?;
+        all_locked(&positions, &reservations)?;
+        Ok(Set { positions, reservations })
+    }
+
+    fn decide(&self, set: &mut Set, input: &Input, now: Timestamp) -> Decided<Answer> {
+        match input {
+            Input::Command(command) => Decided::reply(command.decide(set, now)),
+            Input::ReserveByOperator(request) => {
+                Decided::answer(Answer::Reserved(reserve_by_operator::decide(set, request)))
+            }
+            Input::PutPosition(request) => Decided::answer(Answer::Put(put_position::decide(set, request))),
+        }
+    }
+
+    async fn save(&self, tx: &DatabaseTransaction, set: &Set) -> Result<(), BatchError> {
+        set.positions.save(tx).await?;
+        set.reservations.save(tx).await
+    }
+}
+
+/// Those that are named, and those of the reservations of `orders`, in the order of their keys.
+async fn lock_positions(
+    tx: &DatabaseTransaction,
+    named: &[Uuid],
+    orders: &[Uuid],
+) -> Result<Rows<Position>, BatchError> {
+    if orders.is_empty() {
+        return Ok(Rows::load(tx, named, Hold::Locked).await?);
+    }
+    let wanted = "position_id IN (SELECT unnest($1) UNION \
+                  SELECT unnest(position_ids) FROM reservations WHERE order_id = ANY($2))";
+    let keys = [uuid_array(named), uuid_array(orders)];
+    Ok(Rows::load_where(tx, wanted, keys, Hold::Locked).await?)
+}
+
+/// A reservation that somebody committed after the positions were locked may have others: once more.
+fn all_locked(positions: &Rows<Position>, reservations: &Rows<Reservation>) -> Result<(), BatchError> {
+    let needed = reservations.iter().flat_map(|reservation| &reservation.position_ids.0);
+    let (expected, found) = needed.fold((0, 0), |(expected, found), position_id| {
+        (expected + 1, found + u64::from(positions.get(*position_id).is_some()))
+    });
+    if found == expected {
+        return Ok(());
+    }
+    Err(BatchError::RowCount { table: Position::TABLE, expected, written: found })
+}

@@ -1,0 +1,46 @@
+//! `GET /api/v1/stock/position/{id}/count`: how many there are.
+
+use axum::extract::State;
+use messaging::rows::{Hold, Rows};
+use serde::Serialize;
+use service::http::documentation::{Failures, NotFound, Unauthenticated};
+use service::http::{Caller, Json, Path, Problem};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Shared;
+use crate::position::Position;
+
+/// How many there are of a position.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CountOut {
+    /// The position.
+    position_id: Uuid,
+    /// How many can be ordered.
+    #[schema(minimum = 0)]
+    available: i64,
+    /// How many are promised to orders.
+    #[schema(minimum = 0)]
+    reserved: i64,
+}
+
+/// Count a position
+#[utoipa::path(
+    get,
+    path = "/api/v1/stock/position/{id}/count",
+    tag = "stock",
+    security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The position")),
+    responses((status = 200, description = "How many there are", body = CountOut), Unauthenticated, NotFound, Failures)
+)]
+pub(super) async fn count(
+    _: Caller,
+    State(shop): State<Shared>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<CountOut>, Problem> {
+    let found: Rows<Position> =
+        Rows::load_where(&shop.reader, "position_id = $1", [id.into()], Hold::Unlocked).await?;
+    let position = found.get(id).ok_or_else(Problem::not_found)?;
+    let Position { position_id, available, reserved, .. } = *position;
+    Ok(Json(CountOut { position_id, available, reserved }))
+}
