@@ -59,7 +59,7 @@ impl<D> Turn<'_, D> {
         match input {
             _ if self.instance.is_final() => return Err(IgnoredWhy::Final),
             Input::Begin if begun => return Err(IgnoredWhy::AlreadyBegun),
-            Input::Begin => self.go_forward_from(0),
+            Input::Begin => self.begin(),
             _ if !begun => return Err(IgnoredWhy::NotBegun),
             Input::Reply { step, direction, reply, attempt: _ } => self.hear(step, *direction, reply)?,
             Input::Wake if self.instance.wake_at.is_some_and(|due| due <= self.now) => self.wake(),
@@ -68,6 +68,11 @@ impl<D> Turn<'_, D> {
             Input::Operator { action, .. } => self.obey(action)?,
         }
         Ok(())
+    }
+
+    fn begin(&mut self) {
+        self.instance.state.deadline_at = self.now + self.definition.deadline();
+        self.go_forward_from(0);
     }
 
     /// Silence: the outcome of what is waited for is unknown, so it is asked again; in time, going

@@ -68,7 +68,7 @@ impl Note {
 }
 
 /// Makes a saga of the data it began with and its history, in the order of `seq`. What comes out is
-/// what advanced step by step, to the microsecond.
+/// what advanced step by step, to the microsecond; of an empty history, a saga that never began.
 pub fn replay<D>(definition: &Definition<D>, id: Uuid, data: D, history: &[Record]) -> Instance<D> {
     let began_at = history.first().map_or(Timestamp::UNIX_EPOCH, |record| record.at);
     let new = Instance::new(definition, id, data, began_at);

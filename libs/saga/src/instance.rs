@@ -187,7 +187,7 @@ pub struct Waiting {
 }
 
 impl<D> Instance<D> {
-    /// A saga that is yet to be given [`crate::Input::Begin`], at the same time `now`.
+    /// A saga that is yet to be given [`crate::Input::Begin`]; its deadline counts from there.
     pub fn new(definition: &Definition<D>, id: Uuid, data: D, now: Timestamp) -> Self {
         let state = State {
             phase: Phase::Forward(0),

@@ -9,7 +9,8 @@ use super::Violation;
 use super::plan::Trouble;
 use super::run::{Run, name_of};
 use crate::{
-    Decision, Effect, Instance, Phase, State, StepInfo, StepKind, StepStatus, describe, ignored, replay,
+    Decision, Effect, Input, Instance, Phase, State, StepInfo, StepKind, StepStatus, describe, ignored,
+    replay,
 };
 
 type Checked = Result<(), Violation>;
@@ -34,6 +35,7 @@ pub(super) fn after_input<D: Clone + Serialize>(
     let row = serde_json::to_string(&saga.state).and_then(|row| serde_json::from_str::<State>(&row));
     run.must(row.ok().as_ref() == Some(&saga.state), "its state does not survive its row")?;
     run.must(saga.wake_at.is_some() != saga.is_final(), "it is woken exactly while it has not ended")?;
+    run.must(saga.wake_at.is_none_or(|at| run.now < at), "it would be woken again at once")?;
     run.must(
         saga.decided() || saga.wake_at.is_some_and(|at| at <= saga.deadline_at),
         "its deadline passes unnoticed",
@@ -161,7 +163,7 @@ fn undone_in_reverse<D: Clone + Serialize>(run: &Run<'_, D>) -> Checked {
     )
 }
 
-/// No command is asked for more often than its pace allows.
+/// No command is asked for more often than its pace allows, and no failure costs more rows than askings.
 fn asked_within_bounds<D: Clone + Serialize>(run: &Run<'_, D>) -> Checked {
     let shortest_ms = i64::from(run.setting.definition.pace().first_wait_ms) * 4 / 5;
     for name in run.commands() {
@@ -169,6 +171,14 @@ fn asked_within_bounds<D: Clone + Serialize>(run: &Run<'_, D>) -> Checked {
             run.sent.iter().filter(|(_, sent)| name_of(sent) == name).map(|(at, _)| *at).collect();
         let is_paced = times.windows(2).all(|pair| pair[1] - pair[0] >= TimeDelta::milliseconds(shortest_ms));
         run.must(is_paced, &format!("{name} is asked for too often"))?;
+        let answers = run.history.iter().filter(|record| match &record.input {
+            Input::Reply { step, direction, .. } => step == name.step && *direction == name.direction,
+            _ => false,
+        });
+        run.must(
+            answers.count() <= times.len(),
+            &format!("{name} has more answers in history than askings"),
+        )?;
     }
     Ok(())
 }

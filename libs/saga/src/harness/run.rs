@@ -11,7 +11,9 @@ use uuid::Uuid;
 use super::participants::{Participants, refusal};
 use super::plan::{CommandName, Course, Plan, REFUSAL, Trouble};
 use super::{Violation, checks};
-use crate::{Decision, Definition, Effect, Input, Instance, Outcome, Phase, Record, Send, StepKind, advance};
+use crate::{
+    Action, Decision, Definition, Effect, Input, Instance, Outcome, Phase, Record, Send, StepKind, advance,
+};
 
 /// What all runs of a case share.
 pub(super) struct Setting<'a, D> {
@@ -228,6 +230,13 @@ impl<'a, D: Clone + Serialize> Run<'a, D> {
         }
         let mut inputs = self.heard.clone();
         inputs.extend([Input::Begin, Input::Wake, Input::Cancel]);
+        let actions =
+            [Action::Retry, Action::Skip { step: None, result: None }, Action::Cancel, Action::Abandon];
+        inputs.extend(actions.map(|action| Input::Operator {
+            action,
+            by: String::new(),
+            reason: String::new(),
+        }));
         for input in &inputs {
             self.give(input)?;
         }

@@ -4,7 +4,7 @@ use contracts::billing::{CaptureFunds, FundsCaptured, FundsReserved, ReleaseFund
 use contracts::notification::{LetterKind, Notify, OrderLetter};
 use contracts::order::{OrderCancelled, OrderConfirmed, OrderRejected};
 use contracts::stock::{Item, ReleaseStock, ReserveStock, StockReserved};
-use contracts::{Amount, Command, EventData, Reply, ReplyData, Timestamp};
+use contracts::{Amount, Command, Direction, EventData, Reply, ReplyData, Timestamp};
 use saga::{Cause, Definition, Saga};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -64,8 +64,8 @@ impl Order {
         ReserveStock { order_id: self.order_id, items: self.items.clone(), expected_total: None }
     }
 
-    fn stock_reserved(&mut self, reserved: StockReserved) {
-        self.total = reserved.total;
+    fn stock_reserved(&mut self, StockReserved { total, lines: _ }: StockReserved) {
+        self.total = total.get();
     }
 
     fn release_stock(&self) -> ReleaseStock {
@@ -81,8 +81,8 @@ impl Order {
         ReserveFunds { order_id: self.order_id, user_id: Uuid::from_u128(9), amount }
     }
 
-    fn funds_reserved(&mut self, reserved: FundsReserved) {
-        self.expires_at = Some(reserved.expires_at);
+    fn funds_reserved(&mut self, FundsReserved { expires_at, .. }: FundsReserved) {
+        self.expires_at = Some(expires_at);
     }
 
     fn release_funds(&self) -> ReleaseFunds {
@@ -163,7 +163,9 @@ impl Command for ScheduleDelivery {
 /// What healthy participants answer.
 pub(crate) fn answer(command_type: &str, _command: &RawValue) -> ReplyData {
     match command_type {
-        ReserveStock::TYPE => done::<ReserveStock>(StockReserved { total: 700, lines: vec![] }),
+        ReserveStock::TYPE => {
+            done::<ReserveStock>(StockReserved { total: Amount::new(700).unwrap(), lines: vec![] })
+        }
         ReserveFunds::TYPE => {
             let expires_at = start() + chrono::TimeDelta::days(7);
             done::<ReserveFunds>(FundsReserved { hold_id: Uuid::from_u128(3), expires_at })
@@ -175,4 +177,27 @@ pub(crate) fn answer(command_type: &str, _command: &RawValue) -> ReplyData {
 
 pub(crate) fn done<C: Command>(done: C::Done) -> ReplyData {
     Reply::<C>::Done(done).into()
+}
+
+/// What healthy participants answer to a step.
+pub(crate) fn healthy(step: &str, direction: Direction) -> ReplyData {
+    let command_type = match (step, direction) {
+        ("reserve_stock", Direction::Do) => ReserveStock::TYPE,
+        ("reserve_funds", Direction::Do) => ReserveFunds::TYPE,
+        ("capture_funds", Direction::Do) => CaptureFunds::TYPE,
+        _ => "",
+    };
+    answer(command_type, RawValue::NULL)
+}
+
+/// A refusal by this code.
+pub(crate) fn refused(code: &str) -> ReplyData {
+    let body = to_raw_value(&serde_json::json!({ "available": 5 })).unwrap();
+    ReplyData { outcome: contracts::Outcome::Refused, code: Some(code.to_owned()), body: Some(body) }
+}
+
+/// A `done` whose body no command has.
+pub(crate) fn garbled() -> ReplyData {
+    let body = to_raw_value("garbled").unwrap();
+    ReplyData { outcome: contracts::Outcome::Done, code: None, body: Some(body) }
 }

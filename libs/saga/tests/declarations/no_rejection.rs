@@ -1,0 +1,11 @@
+//! A workflow says what happens otherwise.
+
+include!("parts.in");
+
+fn main() {
+    let _: Definition<Order> = Saga::named("order", 1)
+        .step("reserve_funds", reserve, learn)
+        .undo(release)
+        .pivot(confirmed)
+        .build();
+}
