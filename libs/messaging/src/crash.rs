@@ -1,8 +1,10 @@
-//! Named points at which a process can be made to die by SIGKILL: how crash safety is shown on the
-//! very binary that is shipped. Costs one load of an atomic where nothing is armed.
+//! Named points at which a process can be made to die by SIGKILL, or to stand still by SIGSTOP: how
+//! crash safety is shown on the very binary that is shipped. Costs one load where nothing is armed.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::signal::Signal;
 
 /// A place where dying hurts most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +34,20 @@ impl Point {
     }
 }
 
+/// What happens at the point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// SIGKILL cannot be caught: no destructor, no flush, no goodbye.
+    Die,
+    /// SIGSTOP: the process keeps its connections and its locks, until SIGCONT.
+    Freeze,
+}
+
 struct Armed {
     service: String,
     point: Point,
     left: AtomicU32,
+    fate: Fate,
 }
 
 static ARMED: OnceLock<Armed> = OnceLock::new();
@@ -49,29 +61,34 @@ static ARMED: OnceLock<Armed> = OnceLock::new();
 pub struct UnknownPoint(String);
 
 /// Arms one point of this process by `<service>:<point>:<n>`: the process dies when that service's
-/// loop or publisher comes there for the n-th time.
+/// loop or publisher comes there for the n-th time. With `:freeze` behind it, it stands still instead.
 ///
 /// # Errors
 /// The words do not name a point.
 pub fn arm(words: &str) -> Result<(), UnknownPoint> {
     let unknown = || UnknownPoint(words.to_owned());
-    let [service, name, count] = words.split(':').collect::<Vec<_>>()[..] else { return Err(unknown()) };
+    let (service, name, count, fate) = match words.split(':').collect::<Vec<_>>()[..] {
+        [service, name, count] => (service, name, count, Fate::Die),
+        [service, name, count, "freeze"] => (service, name, count, Fate::Freeze),
+        _ => return Err(unknown()),
+    };
     let point = Point::ALL.into_iter().find(|point| point.as_str() == name).ok_or_else(unknown)?;
     let left = count.parse().ok().filter(|count| *count > 0).ok_or_else(unknown)?;
     // Armed once at the start of a process; a second time changes nothing.
-    let _ = ARMED.set(Armed { service: service.to_owned(), point, left: AtomicU32::new(left) });
+    let _ = ARMED.set(Armed { service: service.to_owned(), point, left: AtomicU32::new(left), fate });
     Ok(())
 }
 
-/// Dies here, if this is what was armed.
+/// Dies or freezes here, if this is what was armed.
 pub(crate) fn reach(service: &str, point: Point) {
     let Some(armed) = ARMED.get() else { return };
-    if armed.point == point && armed.service == service && armed.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-        // SIGKILL cannot be caught: no destructor, no flush, no goodbye.
-        let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
-        loop {
-            std::thread::park();
-        }
+    let here = armed.point == point && armed.service == service;
+    if here && armed.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+        let signal = match armed.fate {
+            Fate::Die => Signal::SIGKILL,
+            Fate::Freeze => Signal::SIGSTOP,
+        };
+        let _ = nix::sys::signal::kill(nix::unistd::getpid(), signal);
     }
 }
 
@@ -81,9 +98,14 @@ mod tests {
 
     #[test]
     fn only_known_points_can_be_armed() {
-        for words in
-            ["", "billing", "billing:nowhere:1", "billing:before_commit:0", "billing:before_commit:x"]
-        {
+        for words in [
+            "",
+            "billing",
+            "billing:nowhere:1",
+            "billing:before_commit:0",
+            "billing:before_commit:x",
+            "a:before_commit:1:thaw",
+        ] {
             assert!(arm(words).is_err(), "{words}");
         }
     }

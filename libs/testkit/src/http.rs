@@ -33,7 +33,11 @@ impl Answer {
 }
 
 impl Client {
-    pub(crate) fn new(address: SocketAddr, token: Option<String>) -> Self {
+    /// Speaks to `address`, with a token if one is given.
+    ///
+    /// # Panics
+    /// Never in practice: a plain HTTP client can be made.
+    pub fn new(address: SocketAddr, token: Option<String>) -> Self {
         let client = reqwest::Client::builder().no_proxy().build().expect("a plain HTTP client can be made");
         Self { client, base: format!("http://{address}"), token }
     }
@@ -52,12 +56,23 @@ impl Client {
     /// # Panics
     /// No answer, or a body that is neither empty nor JSON.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap_or_else(|error| panic!("{error:?}"));
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.unwrap_or_else(|error| panic!("{error:?}"));
-        let body = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
-        let body = body.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)));
-        Answer { status, headers, body }
+        read(request).await.unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    /// Sends a request to somebody who may be away or die meanwhile: no answer is `None`.
+    ///
+    /// # Panics
+    /// A body that is neither empty nor JSON.
+    pub async fn try_send(&self, request: RequestBuilder) -> Option<Answer> {
+        read(request).await.ok()
+    }
+
+    /// GET from somebody who may be away: no answer is `None`.
+    ///
+    /// # Panics
+    /// See [`Client::try_send`].
+    pub async fn try_get(&self, path: &str) -> Option<Answer> {
+        self.try_send(self.request(Method::GET, path)).await
     }
 
     /// GET.
@@ -83,4 +98,13 @@ impl Client {
     pub async fn put(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::PUT, path).json(body)).await
     }
+}
+
+async fn read(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+    let response = request.send().await?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await?;
+    let body = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
+    let body = body.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)));
+    Ok(Answer { status, headers, body })
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{Client, Road};
 
 /// An Ed25519 key whose seed is 32 zero bytes: no secret, known to everybody.
-const SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+pub const SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
     MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\
     -----END PRIVATE KEY-----\n";
 
@@ -124,7 +124,11 @@ impl Process {
     }
 }
 
-fn token(user_id: Uuid, roles: &[Role]) -> String {
+/// An access token of a user, by [`SIGNING_KEY`], for an hour.
+///
+/// # Panics
+/// Never in practice: the key is a key.
+pub fn token(user_id: Uuid, roles: &[Role]) -> String {
     let roles = roles.iter().fold(Roles::default(), |roles, role| roles.with(*role));
     let claims = Claims::of_user(user_id, Uuid::now_v7(), roles, chrono::Utc::now().timestamp(), 3600);
     let signed = SigningKey::from_pem(&SIGNING_KEY.into()).and_then(|key| key.sign(&claims));
