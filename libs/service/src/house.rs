@@ -76,6 +76,8 @@ impl House {
     /// # Errors
     /// An address or the signing key cannot be used.
     pub async fn build(config: Config) -> Result<Self, StartError> {
+        // Before anything is counted: what came earlier would be lost.
+        crate::telemetry::metrics();
         let bus = Bus::connect(config.nats.url().expose_secret(), "rondo").await?;
         let tokens = match signing_key(&config)? {
             Some(key) => TokenVerifier::with_keys(&key.public_keys()),

@@ -19,6 +19,7 @@ pub(crate) struct Passwords {
     turns: Arc<Semaphore>,
     /// The hash of no password, checked for users who do not exist, so that they take as long.
     nobody: String,
+    turn_wait: Duration,
 }
 
 /// A password was neither hashed nor checked.
@@ -48,7 +49,12 @@ impl Passwords {
         let params = Params::new(security.argon2_memory_kib, security.argon2_passes, 1, None);
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.map_err(PasswordError::Cost)?);
         let nobody = argon2.hash_password(&rand::random::<[u8; 32]>())?.to_string();
-        Ok(Self { argon2, turns: Arc::new(Semaphore::new(security.passwords_at_once)), nobody })
+        Ok(Self {
+            argon2,
+            turns: Arc::new(Semaphore::new(security.passwords_at_once)),
+            nobody,
+            turn_wait: TURN_WAIT,
+        })
     }
 
     /// The hash to store, with its salt and cost (PHC format).
@@ -79,7 +85,7 @@ impl Passwords {
         &self,
         work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let turn = tokio::time::timeout(TURN_WAIT, Arc::clone(&self.turns).acquire_owned());
+        let turn = tokio::time::timeout(self.turn_wait, Arc::clone(&self.turns).acquire_owned());
         // The semaphore is never closed.
         let turn = turn.await.map_err(|_| PasswordError::Busy)?.map_err(|_| PasswordError::Busy)?;
         let argon2 = self.argon2.clone();
@@ -120,9 +126,9 @@ mod tests {
         );
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_waits_too_long_for_a_turn_is_told_to_come_back() {
-        let passwords = cheap(1);
+        let passwords = Passwords { turn_wait: Duration::from_millis(10), ..cheap(1) };
         let _taken = Arc::clone(&passwords.turns).acquire_owned().await.unwrap();
         assert!(matches!(passwords.hash("any".into()).await, Err(PasswordError::Busy)));
     }
