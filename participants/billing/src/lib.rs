@@ -1,1 +1,68 @@
-//! Placeholder.
+//! Billing: accounts, holds on them, and a double-entry ledger. Money is never created, lost or spent
+//! twice: every change of a balance is an entry whose two postings sum to zero, every hold ends once.
+//!
+//! The rules are pure functions over [`Set`], one file a command; [`start`] puts them on the one loop.
+
+pub mod account;
+mod billing;
+pub mod commands;
+mod derived_id;
+pub mod entry;
+pub mod hold;
+mod http;
+pub mod metric_names;
+mod once;
+#[cfg(test)]
+mod sample;
+mod set;
+mod store;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use contracts::Event;
+use contracts::user::UserRegistered;
+use messaging::{Decider, Handle, LoopLimits, Publisher, Source};
+use sea_orm::DatabaseConnection;
+use service::{House, Part, StartError, database};
+
+pub use billing::{Billing, Input};
+pub use once::{AccountView, Booked, Declined};
+pub use set::{Keys, Set};
+
+const NAME: &str = Billing::SERVICE;
+/// One for the batch in flight, one for dead letters.
+const LOOP_CONNECTIONS: u32 = 2;
+const READ_CONNECTIONS: u32 = 4;
+/// How often holds that nobody asked for are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// Starts the service.
+///
+/// # Errors
+/// Its database is not configured, or the process is told to stop.
+pub async fn start(house: &House) -> Result<Part, StartError> {
+    let reads = house.database(NAME, READ_CONNECTIONS).await?;
+    let billing = Billing { hold_life: TimeDelta::seconds(house.config.business.hold_seconds.into()) };
+    let handle = start_loop(house, billing, house.database(NAME, LOOP_CONNECTIONS).await?);
+    let sweep = sweep::Sweep {
+        db: reads.clone(),
+        handle: handle.clone(),
+        hold_life: billing.hold_life,
+        every: SWEEP_EVERY,
+    };
+    sweep.start(&house.runtime());
+    let ready = vec![database::ready("database", &reads)];
+    let currency = house.config.business.currency.clone();
+    let counter = Arc::new(http::Counter { handle, db: reads, currency });
+    Ok(Part { name: NAME, public: http::public(&counter), internal: http::internal(&counter), ready })
+}
+
+fn start_loop(house: &House, billing: Billing, db: DatabaseConnection) -> Handle<Billing> {
+    let runtime = house.runtime();
+    let publisher = Publisher::start(NAME, house.bus.clone(), db.clone(), &runtime);
+    let sources = vec![Source::commands(NAME), Source::events(NAME, &[UserRegistered::TYPE])];
+    messaging::start(billing, db, &house.bus, publisher, sources, LoopLimits::default(), &runtime)
+}

@@ -1,0 +1,63 @@
+//! What billing reads outside of the loop: on connections of its own, without locks.
+
+use contracts::Timestamp;
+use messaging::rows::{Hold as Locking, Record, Rows};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
+use uuid::Uuid;
+
+use crate::account::Account;
+use crate::entry::Entry;
+
+/// The user's account, if it is opened.
+pub(crate) async fn account(db: &DatabaseConnection, user_id: Uuid) -> Result<Option<Account>, DbErr> {
+    let found = Rows::load_where(db, "user_id = $1", [user_id.into()], Locking::Unlocked).await?;
+    Ok(found.get(user_id).cloned())
+}
+
+/// The user's entries, newest first: at most `rows` of those below the entry `before`.
+pub(crate) async fn entries(
+    db: &DatabaseConnection,
+    user_id: Uuid,
+    before: Option<Uuid>,
+    rows: u64,
+) -> Result<Vec<Entry>, DbErr> {
+    let columns: Vec<&str> = Entry::columns().into_iter().map(|column| column.name).collect();
+    // By number and not by id: ids are made by callers, in another order than entries are.
+    let below = before
+        .map_or("", |_| "AND number < (SELECT number FROM entries WHERE entry_id = $2 AND user_id = $1) ");
+    let sql = format!(
+        "SELECT {} FROM entries WHERE user_id = $1 {below}ORDER BY number DESC LIMIT {rows}",
+        columns.join(", ")
+    );
+    let values = [user_id].into_iter().chain(before).map(Value::from);
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+    db.query_all_raw(statement).await?.iter().map(Entry::read).collect()
+}
+
+/// A hold as the sweep sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SweptHold {
+    pub(crate) order_id: Uuid,
+    /// While it is held: until when.
+    pub(crate) held_until: Option<Timestamp>,
+}
+
+/// Holds in the order of their orders: at most `rows` of those from `after` to `up_to`.
+pub(crate) async fn holds_between(
+    db: &DatabaseConnection,
+    after: Uuid,
+    up_to: Uuid,
+    rows: u64,
+) -> Result<Vec<SweptHold>, DbErr> {
+    let sql = format!(
+        "SELECT order_id, CASE state WHEN 'held' THEN expires_at END FROM holds \
+         WHERE order_id > $1 AND order_id < $2 ORDER BY order_id LIMIT {rows}"
+    );
+    let values: [Value; 2] = [after.into(), up_to.into()];
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+    let found = db.query_all_raw(statement).await?;
+    found
+        .iter()
+        .map(|row| Ok(SweptHold { order_id: row.try_get_by_index(0)?, held_until: row.try_get_by_index(1)? }))
+        .collect()
+}

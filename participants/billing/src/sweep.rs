@@ -1,0 +1,90 @@
+//! Looks for holds that nobody asked for in time, now and then, and puts them through the loop.
+//!
+//! No index serves this: one on what is held would be touched by every hold twice. Orders' ids are in
+//! the order of time, so the primary key leads to the old ones, and a mark in memory passes over those
+//! that have ended; a new process walks over all of them once, a page at a time.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use contracts::Timestamp;
+use messaging::{Handle, Runtime};
+use sea_orm::{DatabaseConnection, DbErr};
+use tokio::time::MissedTickBehavior;
+use uuid::{NoContext, Uuid};
+
+use crate::billing::{Billing, Input};
+use crate::commands::expire_hold::GRACE;
+use crate::store::{self, SweptHold};
+
+/// Holds read in one statement.
+const PAGE_ROWS: u64 = 5_000;
+
+pub(crate) struct Sweep {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) handle: Handle<Billing>,
+    pub(crate) hold_life: TimeDelta,
+    /// How often it looks.
+    pub(crate) every: Duration,
+}
+
+impl Sweep {
+    /// Sweeps until the process stops.
+    pub(crate) fn start(self, runtime: &Runtime) {
+        let shutdown = runtime.shutdown.clone();
+        runtime.tasks.spawn(async move {
+            let mut all_ended_up_to = Uuid::nil();
+            let mut ticks = tokio::time::interval(self.every);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+                match self.round(all_ended_up_to).await {
+                    Ok(mark) => all_ended_up_to = mark,
+                    Err(error) => tracing::warn!(%error, "holds were not looked through; trying again"),
+                }
+            }
+        });
+    }
+
+    /// Submits what is due. Returns the order up to which all holds have ended.
+    async fn round(&self, mark: Uuid) -> Result<Uuid, DbErr> {
+        let due = chrono::Utc::now() - GRACE;
+        let up_to = first_id_at(due - self.hold_life);
+        let (mut after, mut mark, mut all_ended) = (mark, mark, true);
+        loop {
+            let page = store::holds_between(&self.db, after, up_to, PAGE_ROWS).await?;
+            let Some(last) = page.last() else { return Ok(mark) };
+            after = last.order_id;
+            for SweptHold { order_id, held_until } in page {
+                all_ended &= held_until.is_none();
+                if all_ended {
+                    mark = order_id;
+                }
+                if held_until.is_some_and(|until| until <= due) {
+                    self.handle.submit(Input::Expire(order_id)).await;
+                }
+            }
+        }
+    }
+}
+
+/// The smallest UUIDv7 of that time.
+fn first_id_at(time: Timestamp) -> Uuid {
+    let seconds = u64::try_from(time.timestamp()).unwrap_or_default();
+    let at = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, time.timestamp_subsec_nanos()));
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&at.as_bytes()[..6]);
+    Uuid::from_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_a_time_are_not_below_its_first() {
+        let before = chrono::Utc::now();
+        let id = Uuid::now_v7();
+        assert!(first_id_at(before) < id);
+        assert!(id < first_id_at(before + TimeDelta::seconds(60)));
+    }
+}

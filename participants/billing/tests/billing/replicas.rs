@@ -1,0 +1,170 @@
+//! Two replicas of billing on the same rows.
+
+use billing::commands::Command;
+use billing::{Billing, Input, Set};
+use chrono::{TimeDelta, Utc};
+use contracts::Outcome;
+use contracts::billing::{CaptureFunds, ReleaseFunds, ReserveFunds};
+use futures::future::join_all;
+use messaging::{BatchError, Decider, FailureKind};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::bank::{Bank, money, reserve};
+
+#[tokio::test]
+async fn what_one_replica_did_the_other_repeats_and_undoes() {
+    let mut bank = Bank::open().await;
+    let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
+    let done = bank.reserve(order, user, 60).await;
+    bank.stop_replica().await;
+    bank.start_replica().await;
+    assert_eq!(bank.reserve(order, user, 60).await, done, "to the microsecond");
+    assert_eq!(bank.release(order).await.outcome, Outcome::Done);
+    bank.stop_replica().await;
+    bank.start_replica().await;
+    assert!(bank.reserve(order, user, 60).await.is_refused("cancelled"));
+    assert_eq!(bank.money(user).await, money(100, 0));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn the_same_command_on_both_is_done_once_and_answered_the_same() {
+    let bank = Bank::with_replicas(2).await;
+    let user = bank.user_with(1_000).await;
+    let orders: Vec<Uuid> = (0..100).map(|_| Uuid::now_v7()).collect();
+    let twice = orders.iter().map(|order| async {
+        futures::join!(bank.reserve(*order, user, 10), bank.reserve(*order, user, 10))
+    });
+    for (one, other) in join_all(twice).await {
+        assert_eq!(one.outcome, Outcome::Done);
+        assert_eq!(one, other);
+    }
+    assert_eq!(bank.money(user).await, money(1_000, 1_000));
+    let captured =
+        orders.iter().map(|order| async { futures::join!(bank.capture(*order), bank.capture(*order)) });
+    for (one, other) in join_all(captured).await {
+        assert_eq!(one.outcome, Outcome::Done);
+        assert_eq!(one, other);
+    }
+    assert_eq!(bank.money(user).await, money(0, 0));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn do_on_one_and_undo_on_the_other_at_once_leave_nothing_held() {
+    let bank = Bank::with_replicas(2).await;
+    let user = bank.user_with(10_000).await;
+    let orders: Vec<Uuid> = (0..100).map(|_| Uuid::now_v7()).collect();
+    let races = orders
+        .iter()
+        .map(|order| async { futures::join!(bank.reserve(*order, user, 10), bank.release(*order)) });
+    for (reserved, released) in join_all(races).await {
+        assert_eq!(released.outcome, Outcome::Done);
+        assert!(reserved.outcome == Outcome::Done || reserved.is_refused("cancelled"), "{reserved:?}");
+    }
+    let late: Vec<ReserveFunds> = orders.iter().map(|order| reserve(*order, user, 10)).collect();
+    assert!(bank.bed.road.ask_all(&late).await.iter().all(|said| said.is_refused("cancelled")));
+    assert_eq!(bank.money(user).await, money(10_000, 0));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn a_hot_account_hammered_by_both_is_spent_to_the_last_unit_and_not_beyond() {
+    let bank = Bank::with_replicas(2).await;
+    let user = bank.user_with(500).await;
+    let asks = join_all((0..120).map(|_| bank.reserve(Uuid::now_v7(), user, 10)));
+    let deposits = (0..50).map(|at| {
+        let client = bank.client(at % 2, user);
+        async move { client.post("/api/v1/account", &json!({ "amount": 10 })).await }
+    });
+    let (said, deposited) = futures::join!(asks, join_all(deposits));
+    assert!(deposited.iter().all(|answer| answer.status == 200));
+    let granted = said.iter().filter(|said| said.outcome == Outcome::Done).count();
+    let refused = said.iter().filter(|said| said.is_refused("insufficient_funds")).count();
+    assert!((50..=100).contains(&granted), "{granted} granted");
+    assert_eq!(granted + refused, said.len());
+    let held = 10 * i64::try_from(granted).unwrap();
+    assert_eq!(bank.money(user).await, money(1_000, held));
+    bank.audit().await;
+}
+
+const BILLING: Billing = Billing { hold_life: TimeDelta::days(7) };
+
+fn input(command: Command) -> Input {
+    Input::Command(command)
+}
+
+/// A replica's transaction, that may wait as long as the test wants.
+async fn begin(db: &DatabaseConnection) -> DatabaseTransaction {
+    let tx = db.begin().await.unwrap();
+    let patient = "SET LOCAL lock_timeout = '20s'; SET LOCAL idle_in_transaction_session_timeout = '20s'; \
+                   SET LOCAL statement_timeout = '20s'";
+    tx.execute_unprepared(patient).await.unwrap();
+    tx
+}
+
+/// A replica's batch before it is saved.
+async fn decided(tx: &DatabaseTransaction, inputs: &[Input]) -> Result<Set, BatchError> {
+    let inputs: Vec<&Input> = inputs.iter().collect();
+    let mut set = BILLING.load(tx, &inputs).await?;
+    for input in inputs {
+        BILLING.decide(&mut set, input, Utc::now());
+    }
+    Ok(set)
+}
+
+/// A replica's batch up to its commit.
+async fn save(tx: &DatabaseTransaction, inputs: &[Input]) -> Result<(), BatchError> {
+    BILLING.save(tx, &decided(tx, inputs).await?).await
+}
+
+#[tokio::test]
+async fn an_undo_that_could_not_see_the_do_is_decided_again() {
+    let bank = Bank::open().await;
+    let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
+    let db = bank.sessions().await;
+    let (doing, undoing) = (begin(&db).await, begin(&db).await);
+    save(&doing, &[input(Command::ReserveFunds(reserve(order, user, 60)))]).await.unwrap();
+    let undo = [input(Command::ReleaseFunds(ReleaseFunds { order_id: order }))];
+    let blind = decided(&undoing, &undo).await.unwrap();
+    doing.commit().await.unwrap();
+    let refused = BILLING.save(&undoing, &blind).await.unwrap_err();
+    assert_eq!(refused.kind(), FailureKind::Conflict);
+    undoing.rollback().await.unwrap();
+
+    let again = begin(&db).await;
+    save(&again, &undo).await.unwrap();
+    again.commit().await.unwrap();
+    assert_eq!(bank.hold_state(order).await.as_deref(), Some("released"));
+    assert_eq!(bank.money(user).await, money(100, 0));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn a_hold_that_came_while_accounts_were_locked_is_not_ended_without_its_account() {
+    let bank = Bank::open().await;
+    let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
+    let hot = bank.user_with(100).await;
+    let db = bank.sessions().await;
+    // Somebody has the hot account, so that the batch waits after it has looked for the order's hold.
+    let busy = begin(&db).await;
+    save(&busy, &[input(Command::ReserveFunds(reserve(Uuid::now_v7(), hot, 1)))]).await.unwrap();
+    let batch = [
+        input(Command::CaptureFunds(CaptureFunds { order_id: order })),
+        input(Command::ReserveFunds(reserve(Uuid::now_v7(), hot, 1))),
+    ];
+    let waiting = async { decided(&begin(&db).await, &batch).await.map(drop) };
+    let meanwhile = async {
+        bank.wait_for_a_blocked_session().await;
+        let doing = begin(&db).await;
+        save(&doing, &[input(Command::ReserveFunds(reserve(order, user, 60)))]).await.unwrap();
+        doing.commit().await.unwrap();
+        busy.commit().await.unwrap();
+    };
+    let (loaded, ()) = futures::join!(waiting, meanwhile);
+    assert_eq!(loaded.unwrap_err().kind(), FailureKind::Conflict);
+    assert_eq!(bank.money(user).await, money(100, 60));
+    bank.audit().await;
+}
