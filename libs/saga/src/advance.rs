@@ -27,7 +27,8 @@ pub use operator::allowed_actions;
 /// saga as it was, and is no part of its history; every other one raises `seq` by one.
 ///
 /// # Panics
-/// When the instance is not of this definition's name and version: its steps would not be there.
+/// When the instance is of another version of the definition: it means other steps by its indexes.
+/// Whoever holds the row looks the definition up by that version first.
 pub fn advance<D>(
     definition: &Definition<D>,
     instance: Instance<D>,

@@ -74,7 +74,7 @@ pub fn describe<D>(definition: &Definition<D>, instance: &Instance<D>, history: 
         status: instance.status(),
         stuck: instance.stuck_since.is_some(),
         steps: step::steps(definition, instance, history),
-        allowed_actions: allowed_actions(definition, instance),
+        allowed_actions: allowed_actions(instance),
         history: history.iter().flat_map(|record| line::lines(definition, record)).collect(),
         created_at: history.first().map(|record| record.at),
         finished_at: history.iter().rev().find(|record| is_last(record)).map(|record| record.at),

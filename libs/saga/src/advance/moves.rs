@@ -106,14 +106,9 @@ impl<D> Turn<'_, D> {
                 let undo = steps[*step].undo.iter();
                 effects.extend(undo.map(|undo| send(saga, steps[*step].name, undo, &())));
             }
-            Phase::Tail(Decision::Confirmed, waiting) => {
-                effects
-                    .extend(waiting.iter().map(|step| send(saga, joy[step].name, &joy[step].command, &())));
-            }
+            Phase::Tail(Decision::Confirmed, waiting) => effects.extend(send_all(saga, joy, *waiting, &())),
             Phase::Tail(Decision::TurnedBack(cause), waiting) => {
-                effects.extend(
-                    waiting.iter().map(|step| send(saga, sorrow[step].name, &sorrow[step].command, cause)),
-                );
+                effects.extend(send_all(saga, sorrow, *waiting, cause));
             }
             Phase::Final(_) => {}
         }
@@ -158,6 +153,15 @@ impl From<Decision> for Outcome {
 
 fn needed_steps<D, A>(tail: &[TailStep<D, A>], data: &D) -> StepSet {
     (0..tail.len()).filter(|&step| tail[step].is_needed(data)).collect()
+}
+
+fn send_all<D, A>(
+    saga: &Instance<D>,
+    tail: &[TailStep<D, A>],
+    waiting: StepSet,
+    also: &A,
+) -> impl Iterator<Item = Effect> {
+    waiting.iter().map(move |step| send(saga, tail[step].name, &tail[step].command, also))
 }
 
 fn send<D, A>(saga: &Instance<D>, step: &'static str, command: &CommandOf<D, A>, also: &A) -> Effect {

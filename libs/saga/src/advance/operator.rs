@@ -4,13 +4,13 @@ use contracts::{Outcome as Answered, ReplyData};
 use serde_json::value::RawValue;
 
 use super::Turn;
-use crate::{Action, Definition, Instance, NotAllowed, Outcome, Phase};
+use crate::{Action, NotAllowed, Outcome, Phase, State};
 
 /// What an operator may do to a saga now, as the words of the API.
-pub fn allowed_actions<D>(_: &Definition<D>, instance: &Instance<D>) -> Vec<&'static str> {
-    let is_forward = matches!(instance.phase, Phase::Forward(_));
-    let can_skip = is_forward || !instance.stuck.is_empty();
-    let is_open = !instance.is_final();
+pub fn allowed_actions(saga: &State) -> Vec<&'static str> {
+    let is_forward = matches!(saga.phase, Phase::Forward(_));
+    let can_skip = is_forward || !saga.stuck.is_empty();
+    let is_open = !saga.is_final();
     let actions =
         [("retry", is_open), ("skip", is_open && can_skip), ("cancel", is_forward), ("abandon", is_open)];
     actions.into_iter().filter_map(|(action, is_allowed)| is_allowed.then_some(action)).collect()

@@ -13,6 +13,19 @@ use super::{CommandOf, CompensatableStep, Definition, Pace, Pivot, TailStep};
 use crate::{Cause, StepSet};
 
 /// Where a declaration begins.
+///
+/// ```text
+/// Saga::named("order", 1)
+///     .step("reserve_stock", Order::reserve_stock, Order::stock_reserved).when(Order::has_items).undo(Order::release_stock)
+///     .step("reserve_funds", Order::reserve_funds, Order::funds_reserved).undo(Order::release_funds)
+///     .pivot_while(Order::hold_lasts)
+///     .pivot(Order::confirmed)
+///     .tail("capture_funds", Order::capture_funds)
+///     .tail("notify_joy", Order::joy)
+///     .otherwise(Order::rejected)
+///     .tail("notify_sorrow", Order::sorrow)
+///     .build()
+/// ```
 pub struct Saga;
 
 /// Steps that may be refused and can be undone; then the pivot.

@@ -35,7 +35,6 @@ pub(super) fn after_input<D: Clone + Serialize>(
     let row = serde_json::to_string(&saga.state).and_then(|row| serde_json::from_str::<State>(&row));
     run.must(row.ok().as_ref() == Some(&saga.state), "its state does not survive its row")?;
     run.must(saga.wake_at.is_some() != saga.is_final(), "it is woken exactly while it has not ended")?;
-    run.must(saga.wake_at.is_none_or(|at| run.now < at), "it would be woken again at once")?;
     run.must(
         saga.decided() || saga.wake_at.is_some_and(|at| at <= saga.deadline_at),
         "its deadline passes unnoticed",

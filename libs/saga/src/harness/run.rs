@@ -105,7 +105,14 @@ impl<'a, D: Clone + Serialize> Run<'a, D> {
                 break;
             }
             self.now = next;
-            if arrival == Some(next) { self.arrive()? } else { self.give(&Input::Wake)? }
+            if arrival == Some(next) {
+                self.arrive()?;
+                continue;
+            }
+            self.give(&Input::Wake)?;
+            if self.instance.wake_at.is_some_and(|at| at <= self.now) {
+                return Err(self.violation("it would be woken again at once"));
+            }
         }
         Ok(())
     }

@@ -118,8 +118,10 @@ fn a_wake_before_its_time_is_ignored() {
 fn at_the_deadline_the_step_of_unknown_outcome_is_undone_too() {
     let mut story = Story::waiting_for("reserve_funds");
     let mut effects = vec![];
-    while !story.saga.decided() {
-        effects = story.wake();
+    for _ in 0..100 {
+        if !story.saga.decided() {
+            effects = story.wake();
+        }
     }
     assert_eq!(story.now, story.saga.deadline_at, "noticed when it passes");
     assert_eq!(effects, ["decided: turn back, timed_out", "send reserve_funds/undo #1"]);

@@ -88,7 +88,7 @@ fn the_allowed_actions_are_those_that_are_not_ignored() {
         (stuck, "capture_funds", r#"{"entry_id": "00000000-0000-0000-0000-000000000000"}"#),
         (ended, "capture_funds", "null"),
     ] {
-        let allowed = allowed_actions(&story.definition, &story.saga);
+        let allowed = allowed_actions(&story.saga);
         let saga = story.saga.clone();
         for (name, action) in [
             ("retry", Action::Retry),
