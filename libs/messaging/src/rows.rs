@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::SecondsFormat;
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
 use uuid::Uuid;
@@ -20,6 +21,8 @@ pub trait Column: Sized {
     const WRITE_CAST: &'static str = "";
     /// A cast from the column to what is read, if they differ.
     const READ_CAST: &'static str = "";
+    /// Whether a value may be NULL.
+    const NULLABLE: bool = false;
     /// The array that carries a column's values.
     fn array_type() -> ArrayType;
     /// One element.
@@ -47,6 +50,7 @@ macro_rules! plain_column {
         }
         impl Column for Option<$type> {
             const SQL_TYPE: &'static str = $sql;
+            const NULLABLE: bool = true;
             fn array_type() -> ArrayType {
                 ArrayType::$array
             }
@@ -151,6 +155,8 @@ pub struct ColumnInfo {
     pub write_cast: &'static str,
     /// See [`Column::READ_CAST`].
     pub read_cast: &'static str,
+    /// See [`Column::NULLABLE`].
+    pub nullable: bool,
     /// See [`Column::array_type`].
     pub array_type: ArrayType,
 }
@@ -223,6 +229,7 @@ pub fn column<C: Column>(name: &'static str) -> ColumnInfo {
         sql_type: C::SQL_TYPE,
         write_cast: C::WRITE_CAST,
         read_cast: C::READ_CAST,
+        nullable: C::NULLABLE,
         array_type: C::array_type(),
     }
 }
@@ -407,12 +414,46 @@ fn columns_of<R: Record>(rows: &[&R]) -> Vec<Value> {
         }
     }
     let typed = columns.into_iter().zip(arrays);
-    typed.map(|(column, array)| Value::Array(column.array_type, Some(Box::new(array)))).collect()
+    typed
+        .map(|(column, array)| match column.nullable {
+            true => array_literal(&array).into(),
+            false => Value::Array(column.array_type, Some(Box::new(array))),
+        })
+        .collect()
+}
+
+/// An array in PostgreSQL's text form: typed array parameters cannot carry NULL (sea-query-sqlx panics).
+fn array_literal(values: &[Value]) -> String {
+    let elements: Vec<String> =
+        values.iter().map(|value| text_of(value).map_or("NULL".to_owned(), quoted)).collect();
+    format!("{{{}}}", elements.join(","))
+}
+
+/// A value of one of the nullable columns as PostgreSQL reads it.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Uuid(id) => id.map(|id| id.to_string()),
+        Value::BigInt(number) => number.map(|number| number.to_string()),
+        Value::Int(number) => number.map(|number| number.to_string()),
+        Value::Bool(truth) => truth.map(|truth| truth.to_string()),
+        Value::String(text) => text.clone(),
+        // Cut to microseconds, as in a typed parameter; PostgreSQL would round.
+        Value::ChronoDateTimeUtc(time) => time.map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true)),
+        // No other type is a nullable column: see `plain_column!`.
+        _ => None,
+    }
+}
+
+fn quoted(text: String) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn unnest(columns: &[ColumnInfo]) -> String {
-    let parameters: Vec<String> =
-        columns.iter().enumerate().map(|(i, c)| format!("${}::{}[]", i + 1, c.sql_type)).collect();
+    let parameter = |(i, c): (usize, &ColumnInfo)| {
+        let text = if c.nullable { "::text" } else { "" };
+        format!("${}{text}::{}[]", i + 1, c.sql_type)
+    };
+    let parameters: Vec<String> = columns.iter().enumerate().map(parameter).collect();
     let names: Vec<&str> = columns.iter().map(|c| c.name).collect();
     format!("UNNEST({}) AS n({})", parameters.join(", "), names.join(", "))
 }
@@ -463,6 +504,27 @@ mod tests {
              FROM UNNEST($1::uuid[], $2::bigint[], $3::text[]) AS n(sample_id, size, note) \
              WHERE samples.sample_id = n.sample_id"
         );
+    }
+
+    #[test]
+    fn what_may_be_null_travels_as_the_text_of_an_array() {
+        record! {
+            struct Nullable in "nullables" {
+                nullable_id: Uuid,
+                size: Option<i64>,
+                note: Option<String>,
+            }
+        }
+        let row = |size, note: Option<&str>| Nullable {
+            nullable_id: Uuid::nil(),
+            size,
+            note: note.map(str::to_owned),
+        };
+        let rows = [row(Some(7), None), row(None, Some(r#"a "b", \ {c}"#)), row(None, Some("NULL"))];
+        let values = columns_of(&rows.iter().collect::<Vec<_>>());
+        assert_eq!(values[1], r#"{"7",NULL,NULL}"#.into());
+        assert_eq!(values[2], r#"{NULL,"a \"b\", \\ {c}","NULL"}"#.into());
+        assert!(insert_sql::<Nullable>().contains("$1::uuid[], $2::text::bigint[], $3::text::text[]"));
     }
 
     #[test]
