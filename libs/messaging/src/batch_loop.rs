@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::SubsecRound;
 use contracts::{Direction, EventData, Outcome, ReplyData, Timestamp};
 use metrics::{counter, histogram};
 use sea_orm::{DatabaseConnection, TransactionTrait};
@@ -306,7 +307,8 @@ impl<D: Decider> BatchLoop<D> {
         let tx = self.db.begin().await?;
         let inputs: Vec<&D::Input> = batch.iter().map(|arrived| &arrived.input).collect();
         let mut set = self.decider.load(&tx, &inputs).await?;
-        let now = chrono::Utc::now();
+        // Postgres keeps microseconds: what is answered first must be what a repeat reads back.
+        let now = chrono::Utc::now().trunc_subsecs(6);
         let mut decided = self.decide(&mut set, &inputs, now)?;
         self.decider.save(&tx, &set).await?;
         let events: Vec<EventData> =
