@@ -425,7 +425,7 @@ fn columns_of<R: Record>(rows: &[&R]) -> Vec<Value> {
 /// An array in PostgreSQL's text form: typed array parameters cannot carry NULL (sea-query-sqlx panics).
 fn array_literal(values: &[Value]) -> String {
     let elements: Vec<String> =
-        values.iter().map(|value| text_of(value).map_or("NULL".to_owned(), quoted)).collect();
+        values.iter().map(|value| text_of(value).map_or("NULL".to_owned(), |text| quoted(&text))).collect();
     format!("{{{}}}", elements.join(","))
 }
 
@@ -444,7 +444,7 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-fn quoted(text: String) -> String {
+fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
