@@ -12,7 +12,7 @@ pub const MAX_BALANCE: i64 = 9_000_000_000_000_000;
 
 record! {
     /// A user's account. `0 <= held <= balance <= MAX_BALANCE`.
-    #[derive(PartialEq, Eq)]
+    #[derive(Copy, PartialEq, Eq)]
     pub struct Account in "accounts" {
         /// Whose; one account each.
         user_id: Uuid,

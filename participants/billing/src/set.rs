@@ -29,10 +29,10 @@ impl Set {
     /// A copy of the user's account, opened now if there is none.
     pub(crate) fn account(&mut self, user_id: Uuid, now: Timestamp) -> Account {
         if let Some(account) = self.accounts.get(user_id) {
-            return account.clone();
+            return *account;
         }
         let account = Account::open(user_id, now);
-        self.accounts.insert(account.clone());
+        self.accounts.insert(account);
         account
     }
 
@@ -47,7 +47,7 @@ impl Set {
     pub(crate) fn book(&mut self, account: Account, transfer: &Transfer, now: Timestamp) -> Account {
         let account = Account { entries: account.entries + 1, ..account };
         self.entries.insert(transfer.entry(&account, now));
-        self.put(account.clone());
+        self.put(account);
         account
     }
 

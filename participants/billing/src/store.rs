@@ -11,7 +11,7 @@ use crate::entry::Entry;
 /// The user's account, if it is opened.
 pub(crate) async fn account(db: &DatabaseConnection, user_id: Uuid) -> Result<Option<Account>, DbErr> {
     let found = Rows::load_where(db, "user_id = $1", [user_id.into()], Locking::Unlocked).await?;
-    Ok(found.get(user_id).cloned())
+    Ok(found.get(user_id).copied())
 }
 
 /// The user's entries, newest first: at most `rows` of those below the entry `before`.
