@@ -3,12 +3,19 @@
 //! Because it commits with the effect there is no "still running" to clean up after a crash, and two
 //! twins at once meet at the row's key: one of them is decided again and finds the other's.
 
+use chrono::TimeDelta;
 use contracts::Timestamp;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::record;
 use crate::rows::{Json, Rows};
+
+/// How long a request is remembered: a day is promised.
+const KEPT: TimeDelta = TimeDelta::hours(48);
+/// Rows forgotten in one statement.
+const FORGOTTEN_MAX: u64 = 5_000;
 
 /// A client's key within its scope (user, route), and the hash of the body it came with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +79,25 @@ pub fn earlier<'a>(remembered: &'a Rows<RememberedRequest>, key: &Key) -> Earlie
         None => Earlier::Unknown,
         Some(row) if row.body_hash == key.body_hash => Earlier::Answered(&row.response.0),
         Some(_) => Earlier::OtherBody,
+    }
+}
+
+/// Forgets requests that are older than what is promised (24 h), some at a time: no long locks. To be
+/// called now and then by every service that remembers requests.
+///
+/// # Errors
+/// A statement failed; what was forgotten before it stays so.
+pub async fn forget_old(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let sql = format!(
+        "DELETE FROM idempotency_keys WHERE key_id IN (SELECT key_id FROM idempotency_keys \
+         WHERE created_at < $1 ORDER BY created_at LIMIT {FORGOTTEN_MAX})"
+    );
+    loop {
+        let values: [Value; 1] = [(chrono::Utc::now() - KEPT).into()];
+        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, &sql, values);
+        if db.execute_raw(statement).await?.rows_affected() < FORGOTTEN_MAX {
+            return Ok(());
+        }
     }
 }
 
