@@ -1,6 +1,7 @@
-//! Looks for holds that nobody asked for in time, now and then, and puts them through the loop.
+//! Now and then: looks for holds that nobody asked for in time and puts them through the loop; forgets
+//! old requests.
 //!
-//! No index serves this: one on what is held would be touched by every hold twice. Orders' ids are in
+//! No index serves the holds: one on what is held would be touched by every hold twice. Orders' ids are in
 //! the order of time, so the primary key leads to the old ones, and a mark in memory passes over those
 //! that have ended; a new process walks over all of them once, a page at a time.
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use contracts::Timestamp;
-use messaging::{Handle, Runtime};
+use messaging::{Handle, Runtime, idempotency};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::MissedTickBehavior;
 use uuid::{NoContext, Uuid};
@@ -40,6 +41,9 @@ impl Sweep {
                 match self.round(all_ended_up_to).await {
                     Ok(mark) => all_ended_up_to = mark,
                     Err(error) => tracing::warn!(%error, "holds were not looked through; trying again"),
+                }
+                if let Err(error) = idempotency::forget_old(&self.db).await {
+                    tracing::warn!(%error, "old requests were not forgotten; trying again");
                 }
             }
         });

@@ -113,9 +113,12 @@ impl Bank {
     }
 
     pub(crate) async fn dead_letters(&self) -> usize {
-        let sql = "SELECT error AS what FROM dead_letters";
+        self.all("SELECT error AS what FROM dead_letters").await.len()
+    }
+
+    async fn all(&self, sql: &str) -> Vec<Finding> {
         let statement = Statement::from_string(DatabaseBackend::Postgres, sql);
-        Finding::find_by_statement(statement).all(&self.bed.db).await.unwrap().len()
+        Finding::find_by_statement(statement).all(&self.bed.db).await.unwrap()
     }
 
     async fn row<T: FromQueryResult>(&self, sql: &str, key: Uuid) -> Option<T> {
@@ -127,6 +130,17 @@ impl Bank {
     pub(crate) async fn age_holds(&self, hours: u32) {
         let sql = format!("UPDATE holds SET expires_at = expires_at - interval '{hours} hours'");
         self.bed.db.execute_unprepared(&sql).await.unwrap();
+    }
+
+    /// Moves every remembered request into the past.
+    pub(crate) async fn age_keys(&self, hours: u32) {
+        let sql = format!("UPDATE idempotency_keys SET created_at = created_at - interval '{hours} hours'");
+        self.bed.db.execute_unprepared(&sql).await.unwrap();
+    }
+
+    /// How many requests are remembered.
+    pub(crate) async fn keys(&self) -> usize {
+        self.all("SELECT body_hash AS what FROM idempotency_keys").await.len()
     }
 
     pub(crate) async fn wait_for_state(&self, order_id: Uuid, state: &str) {
@@ -152,17 +166,14 @@ impl Bank {
         let sql = "SELECT wait_event AS what FROM pg_stat_activity \
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
         eventually(Duration::from_secs(20), "a session that waits for a lock", async || {
-            let statement = Statement::from_string(DatabaseBackend::Postgres, sql);
-            Finding::find_by_statement(statement).one(&self.bed.db).await.unwrap()
+            self.all(sql).await.pop()
         })
         .await;
     }
 
     /// Every contradiction between accounts, holds and ledger. There must be none.
     pub(crate) async fn audit(&self) {
-        let statement = Statement::from_string(DatabaseBackend::Postgres, AUDIT);
-        let findings = Finding::find_by_statement(statement).all(&self.bed.db).await.unwrap();
-        assert_eq!(findings, [], "the books must agree with themselves");
+        assert_eq!(self.all(AUDIT).await, [], "the books must agree with themselves");
     }
 }
 

@@ -1,8 +1,10 @@
 //! The account over HTTP: what is told, what is refused, and what a repeated key leads to.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use serde_json::{Value, json};
-use testkit::{Answer, Client};
+use testkit::{Answer, Client, eventually};
 use uuid::Uuid;
 
 use crate::bank::{Bank, money};
@@ -216,4 +218,20 @@ async fn deposits_go_on_while_nats_is_away() {
     let order = Uuid::now_v7();
     assert_eq!(bank.reserve(order, user, 130).await.outcome, contracts::Outcome::Done);
     bank.audit().await;
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_after_two_days_and_not_after_one() {
+    let mut bank = Bank::open().await;
+    let user = bank.user_with(100).await;
+    let client = bank.client(0, user);
+    assert_eq!(with_key(&client, ACCOUNT, "old", 1).await.status, 200);
+    bank.age_keys(24).await;
+    assert_eq!(with_key(&client, ACCOUNT, "day-old", 1).await.status, 200);
+    bank.age_keys(25).await;
+    // Old ones are looked for at once when a process starts.
+    bank.start_replica().await;
+    eventually(Duration::from_secs(20), "one key left", async || (bank.keys().await == 1).then_some(()))
+        .await;
+    assert!(is_replayed(&with_key(&client, ACCOUNT, "day-old", 1).await));
 }
