@@ -2,35 +2,37 @@
 
 use crate::shared::{DEAD_LETTERS, first_migration};
 
-/// What is known of a user, each part by the time of the event that said it, so that an event that
-/// comes late changes nothing. `address` is the postal one.
+/// What is known of a user. Events come in any order: e-mail and name are of the registration alone,
+/// locale and (postal) address of the youngest event, which happened at `profile_at`.
 const CONTACTS: &str = "
 CREATE TABLE contacts (
-    user_id        uuid PRIMARY KEY,
-    email          text,
-    name           text,
-    locale         text NOT NULL,
-    address        text,
-    profile_at     timestamptz NOT NULL
+    user_id     uuid PRIMARY KEY,
+    email       text,
+    name        text,
+    locale      text NOT NULL CHECK (locale IN ('ru', 'en')),
+    address     text,
+    profile_at  timestamptz NOT NULL
 );
 ";
 
-/// A letter is written once and kept; nothing is sent. `request_hash` tells a repeated request from
-/// another one under the same id.
+/// A letter is written once and kept; nothing is sent. `letter_id` recognises the request when it is
+/// repeated, `request_hash` tells another one under the same id; `notification_id` is in the order of
+/// time, as clients page through them.
 const LETTERS: &str = "
 CREATE TABLE letters (
-    letter_id     uuid PRIMARY KEY,
-    user_id       uuid NOT NULL,
-    kind          text NOT NULL,
-    subject       text NOT NULL,
-    body          text NOT NULL,
-    order_id      uuid,
-    channel       text NOT NULL,
-    status        text NOT NULL,
-    request_hash  uuid NOT NULL,
-    created_at    timestamptz NOT NULL
+    letter_id        uuid PRIMARY KEY,
+    notification_id  uuid NOT NULL,
+    user_id          uuid NOT NULL,
+    kind             text NOT NULL,
+    subject          text NOT NULL,
+    body             text NOT NULL,
+    order_id         uuid,
+    channel          text NOT NULL,
+    status           text NOT NULL,
+    request_hash     uuid NOT NULL,
+    created_at       timestamptz NOT NULL
 );
-CREATE INDEX letters_by_user ON letters (user_id, letter_id);
+CREATE INDEX letters_by_user ON letters (user_id, notification_id);
 ";
 
 first_migration!("notification", CONTACTS, LETTERS, DEAD_LETTERS);

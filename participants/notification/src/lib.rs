@@ -1,1 +1,55 @@
-//! Placeholder.
+//! Notification: writes letters and keeps them. One letter an outcome, in the user's language; nothing
+//! is sent, the letters are read over HTTP.
+
+mod commands;
+mod contact;
+mod decider;
+mod http;
+mod letter;
+mod money;
+mod text;
+
+use std::sync::Arc;
+
+use contracts::Event;
+use contracts::user::{ProfileChanged, UserRegistered};
+use messaging::{LoopLimits, Publisher, Source};
+use service::{House, Part, StartError, database};
+
+pub use contact::{Contact, Language};
+pub use decider::{Input, Notification, Set};
+pub use letter::{Letter, LetterRequest, Occasion, OrderOutcome};
+
+/// This service's name.
+pub const SERVICE: &str = "notification";
+
+/// Connections for the loop: one transaction is in flight, dead letters are kept beside it.
+const WRITERS: u32 = 2;
+/// Connections for everything that only looks.
+const READERS: u32 = 4;
+
+/// Starts the service: its loop in the house's tasks, its routes for the house's listeners.
+///
+/// # Errors
+/// The database is not configured or refuses.
+pub async fn start(house: &House) -> Result<Part, StartError> {
+    let runtime = house.runtime();
+    let writer = house.database(SERVICE, WRITERS).await?;
+    let reader = house.database(SERVICE, READERS).await?;
+    let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
+    let notification = Notification { currency: house.config.business.currency.clone() };
+    let heard = Source::events(SERVICE, &[UserRegistered::TYPE, ProfileChanged::TYPE]);
+    let sources = vec![Source::commands(SERVICE), heard];
+    // Nobody asks over HTTP for letters to be written: the loop needs no handle.
+    let _ = messaging::start(
+        notification,
+        writer,
+        &house.bus,
+        publisher,
+        sources,
+        LoopLimits::default(),
+        &runtime,
+    );
+    let ready = vec![database::ready("database", &reader)];
+    Ok(Part { public: http::public(Arc::new(reader)), ready, ..Part::new(SERVICE) })
+}

@@ -1,0 +1,111 @@
+//! Notification's rules as the loop wants them: which rows the inputs need, and who decides which input.
+
+use std::collections::BTreeSet;
+
+use contracts::notification::Notify;
+use contracts::user::{ProfileChanged, UserRegistered};
+use contracts::{Command, Event, Timestamp};
+use messaging::rows::{Hold, Rows};
+use messaging::{BatchError, Decided, Decider, DecodeError, Item};
+use sea_orm::DatabaseTransaction;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::commands::{learn_profile, notify, welcome};
+use crate::contact::Contact;
+use crate::letter::{Letter, LetterRequest};
+
+/// A command, or an event with the time at which it happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// `notify`.
+    Notify(LetterRequest),
+    /// A user is new.
+    Registered(UserRegistered, Timestamp),
+    /// A user has another language or address.
+    ProfileChanged(ProfileChanged, Timestamp),
+}
+
+impl Input {
+    const fn user_id(&self) -> Uuid {
+        match self {
+            Self::Notify(request) => request.user_id,
+            Self::Registered(event, _) => event.user_id,
+            Self::ProfileChanged(event, _) => event.user_id,
+        }
+    }
+
+    fn letter_id(&self) -> Option<Uuid> {
+        match self {
+            Self::Notify(request) => Some(request.letter_id),
+            Self::Registered(event, _) => Some(welcome::letter_id(event.user_id)),
+            Self::ProfileChanged(..) => None,
+        }
+    }
+}
+
+/// The rows of a batch.
+#[derive(Debug, Default)]
+pub struct Set {
+    /// Locked where an event may change them.
+    pub contacts: Rows<Contact>,
+    /// Written once.
+    pub letters: Rows<Letter>,
+}
+
+/// The rules.
+#[derive(Debug, Clone)]
+pub struct Notification {
+    /// The deployment's currency, ISO 4217.
+    pub currency: String,
+}
+
+impl Decider for Notification {
+    const SERVICE: &'static str = crate::SERVICE;
+    type Input = Input;
+    type Answer = ();
+    type Set = Set;
+
+    fn decode(&self, item: &Item<'_>) -> Result<Input, DecodeError> {
+        match &*item.item_type {
+            Notify::TYPE => Ok(Input::Notify(notify::request(data(item)?)?)),
+            UserRegistered::TYPE => Ok(Input::Registered(data(item)?, item.time)),
+            ProfileChanged::TYPE => Ok(Input::ProfileChanged(data(item)?, item.time)),
+            other => Err(DecodeError::UnknownType(other.to_owned())),
+        }
+    }
+
+    async fn load(&self, tx: &DatabaseTransaction, inputs: &[&Input]) -> Result<Set, BatchError> {
+        let users: BTreeSet<Uuid> = inputs.iter().map(|input| input.user_id()).collect();
+        let letters: BTreeSet<Uuid> = inputs.iter().filter_map(|input| input.letter_id()).collect();
+        let only_read = inputs.iter().all(|input| matches!(input, Input::Notify(_)));
+        let hold = if only_read { Hold::Unlocked } else { Hold::Locked };
+        Ok(Set {
+            contacts: Rows::load(tx, &Vec::from_iter(users), hold).await?,
+            letters: Rows::load(tx, &Vec::from_iter(letters), Hold::Unlocked).await?,
+        })
+    }
+
+    fn decide(&self, set: &mut Set, input: &Input, now: Timestamp) -> Decided<()> {
+        match input {
+            Input::Notify(request) => Decided::reply(notify::decide(set, request, &self.currency, now)),
+            Input::Registered(event, at) => {
+                welcome::decide(set, event, *at, &self.currency, now);
+                Decided::nothing()
+            }
+            Input::ProfileChanged(event, at) => {
+                learn_profile::decide(set, event, *at);
+                Decided::nothing()
+            }
+        }
+    }
+
+    async fn save(&self, tx: &DatabaseTransaction, set: &Set) -> Result<(), BatchError> {
+        set.contacts.save(tx).await?;
+        set.letters.save(tx).await
+    }
+}
+
+fn data<T: DeserializeOwned>(item: &Item<'_>) -> Result<T, DecodeError> {
+    Ok(serde_json::from_str(item.data.get())?)
+}

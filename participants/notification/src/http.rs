@@ -1,0 +1,109 @@
+//! `GET /api/v1/notifications`: the caller's letters, newest first.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use axum::extract::State;
+use contracts::Timestamp;
+use messaging::rows::{Hold, Rows};
+use sea_orm::{DatabaseConnection, Value};
+use serde::{Deserialize, Serialize};
+use service::http::documentation::{Failures, Unauthenticated, Unprocessable};
+use service::http::{Caller, FieldErrors, Json, Listed, Page, PageParameters, Problem, Validate};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::letter::Letter;
+
+type Shared = Arc<DatabaseConnection>;
+
+/// What clients reach.
+pub(crate) fn public(reader: Shared) -> OpenApiRouter {
+    OpenApiRouter::default().routes(routes!(list)).with_state(reader)
+}
+
+/// Which letters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ByOrder {
+    /// Only those about this order.
+    order_id: Option<Uuid>,
+}
+
+impl Validate for ByOrder {
+    fn validate(&self, _: &mut FieldErrors) {}
+}
+
+/// A letter.
+#[derive(Serialize, ToSchema)]
+struct NotificationOut {
+    /// The letter.
+    notification_id: Uuid,
+    /// `welcome`, `order_confirmed`, `order_rejected`, `order_cancelled`.
+    #[schema(example = "order_confirmed")]
+    kind: String,
+    /// Its subject line, in the user's language.
+    subject: String,
+    /// Its text, in the user's language.
+    body: String,
+    /// The order it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    order_id: Option<Uuid>,
+    /// How it would leave.
+    #[schema(example = "email")]
+    channel: String,
+    /// What became of it.
+    #[schema(example = "stored")]
+    status: String,
+    /// When it was written.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+/// List one's letters
+#[utoipa::path(
+    get,
+    path = "/api/v1/notifications",
+    tag = "notification",
+    security(("bearer" = [])),
+    params(PageParameters, ByOrder),
+    responses(
+        (status = 200, description = "A page of letters, newest first", body = Listed<NotificationOut>),
+        Unauthenticated,
+        Unprocessable,
+        Failures,
+    )
+)]
+async fn list(
+    caller: Caller,
+    State(reader): State<Shared>,
+    page: Page<ByOrder>,
+) -> Result<Json<Listed<NotificationOut>>, Problem> {
+    let wanted = "user_id = $1 AND notification_id < $2 AND ($3::uuid IS NULL OR order_id = $3) \
+                  ORDER BY notification_id DESC LIMIT $4";
+    let rows = i64::try_from(page.rows()).unwrap_or(i64::MAX);
+    let values: [Value; 4] =
+        [caller.user_id.into(), page.before_or_max().into(), page.filter.order_id.into(), rows.into()];
+    let found: Rows<Letter> = Rows::load_where(&*reader, wanted, values, Hold::Unlocked).await?;
+    let mut letters: Vec<NotificationOut> = found.iter().map(shown).collect();
+    letters.sort_by_key(|letter| Reverse(letter.notification_id));
+    Ok(Json(Listed::new(&page, letters, |letter| letter.notification_id)))
+}
+
+fn shown(letter: &Letter) -> NotificationOut {
+    let Letter { notification_id, order_id, created_at, .. } = *letter;
+    NotificationOut {
+        notification_id,
+        kind: letter.kind.clone(),
+        subject: letter.subject.clone(),
+        body: letter.body.clone(),
+        order_id,
+        channel: letter.channel.clone(),
+        status: letter.status.clone(),
+        created_at,
+    }
+}

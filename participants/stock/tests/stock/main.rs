@@ -1,0 +1,6 @@
+//! Stock on real servers: every command through its life, replicas on one hot position, and HTTP.
+
+mod commands;
+mod http;
+mod replicas;
+mod shelf;

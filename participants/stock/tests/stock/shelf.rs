@@ -1,0 +1,66 @@
+//! A running stock with something on its shelves.
+
+use contracts::stock::{Item, ReleaseStock, ReserveStock};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use serde_json::json;
+use testkit::{Process, TestBed};
+use uuid::Uuid;
+
+/// Servers and one replica.
+pub(crate) struct Shelf {
+    pub(crate) bed: TestBed,
+    pub(crate) stock: Process,
+}
+
+impl Shelf {
+    pub(crate) async fn start() -> Self {
+        let bed = TestBed::start::<migrations::stock::Migrator>("stock").await;
+        let stock = bed.run(stock::start).await;
+        Self { bed, stock }
+    }
+
+    /// A new position with so many on hand.
+    pub(crate) async fn position(&self, price: i64, on_hand: i64) -> Uuid {
+        let position_id = Uuid::now_v7();
+        self.put(position_id, price, on_hand).await;
+        position_id
+    }
+
+    pub(crate) async fn put(&self, position_id: Uuid, price: i64, on_hand: i64) {
+        let path = format!("/internal/api/v1/stock/position/{position_id}");
+        let body = json!({ "name": "tea", "price": price, "available": on_hand });
+        let answer = self.stock.operator().put(&path, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Available and reserved.
+    pub(crate) async fn counts(&self, position_id: Uuid) -> (i64, i64) {
+        counts(&self.bed.db, position_id).await
+    }
+}
+
+pub(crate) async fn counts(db: &DatabaseConnection, position_id: Uuid) -> (i64, i64) {
+    let sql = "SELECT available, reserved FROM positions WHERE position_id = $1";
+    let row = one(db, sql, position_id).await;
+    (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())
+}
+
+/// What the reservations that stand say of a position.
+pub(crate) async fn promised(db: &DatabaseConnection, position_id: Uuid) -> i64 {
+    let sql = "SELECT coalesce(sum(quantity), 0)::bigint FROM reserved_lines WHERE position_id = $1";
+    one(db, sql, position_id).await.try_get_by_index(0).unwrap()
+}
+
+async fn one(db: &DatabaseConnection, sql: &str, id: Uuid) -> sea_orm::QueryResult {
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [id.into()]);
+    db.query_one_raw(statement).await.unwrap().unwrap()
+}
+
+pub(crate) fn reserve(items: &[(Uuid, i64)]) -> ReserveStock {
+    let items = items.iter().map(|&(position_id, quantity)| Item { position_id, quantity });
+    ReserveStock { order_id: Uuid::now_v7(), items: items.collect(), expected_total: None }
+}
+
+pub(crate) fn release(command: &ReserveStock) -> ReleaseStock {
+    ReleaseStock { order_id: command.order_id }
+}
