@@ -1,0 +1,171 @@
+//! The independent check that money and stock add up, over the services' databases, in plain SQL.
+//!
+//! It shares no code with the services: what they believe of themselves is not believed here. Its
+//! findings mean something only while the system is quiet (no open saga), for the databases are read
+//! one after the other.
+
+mod books;
+mod finding;
+mod order;
+mod orders;
+mod report;
+mod shelves;
+mod workflow;
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, Statement};
+use uuid::Uuid;
+
+pub use finding::Finding;
+pub use report::{Report, Sums};
+
+/// Where the databases are: `postgres://` addresses of roles that may read.
+#[derive(Debug, Clone)]
+pub struct DatabaseUrls {
+    /// The ledger.
+    pub billing: String,
+    /// Positions and reservations.
+    pub stock: String,
+    /// Orders and sagas.
+    pub orchestrator: String,
+    /// Letters.
+    pub notification: String,
+}
+
+/// What somebody outside knows of the system, to be found again in it.
+#[derive(Debug, Clone, Default)]
+pub struct Expected {
+    /// The orders that clients know of, and what they were told last.
+    pub orders: HashMap<Uuid, Told>,
+    /// What was put in stock of these positions, and never changed by an operator afterwards.
+    pub on_hand: BTreeMap<Uuid, i64>,
+    /// What these users have put on their accounts altogether, in minor units.
+    pub deposited: BTreeMap<Uuid, i64>,
+}
+
+/// What a client was told of its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// It was accepted; its fate is not known to the client.
+    Accepted,
+    /// 201.
+    Confirmed,
+    /// A refusal.
+    Rejected,
+}
+
+/// A database cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the database of {service} cannot be audited: {source}")]
+pub struct AuditError {
+    /// Whose.
+    pub service: &'static str,
+    /// Why.
+    pub source: sea_orm::DbErr,
+}
+
+/// Checks what must be true of every quiet system.
+///
+/// # Errors
+/// A database cannot be read. What does not add up is no error but a finding.
+pub async fn audit(urls: &DatabaseUrls) -> Result<Report, AuditError> {
+    audit_against(urls, &Expected::default()).await
+}
+
+/// As [`audit`], and that everything expected is there.
+///
+/// # Errors
+/// A database cannot be read.
+pub async fn audit_against(urls: &DatabaseUrls, expected: &Expected) -> Result<Report, AuditError> {
+    let billing = Books::open("billing", &urls.billing).await?;
+    let stock = Books::open("stock", &urls.stock).await?;
+    let orchestrator = Books::open("orchestrator", &urls.orchestrator).await?;
+    let notification = Books::open("notification", &urls.notification).await?;
+    let mut report = Report::default();
+    books::check(&billing, expected, &mut report).await?;
+    shelves::check(&stock, expected, &mut report).await?;
+    workflow::check(&orchestrator, &mut report).await?;
+    let all = orders::Databases {
+        orchestrator: &orchestrator,
+        billing: &billing,
+        stock: &stock,
+        notification: &notification,
+    };
+    orders::check(&all, expected, &mut report).await?;
+    report.check_sums();
+    for database in [billing, stock, orchestrator, notification] {
+        report.dead_letters += database.number("SELECT count(*) FROM dead_letters").await?;
+        database.close().await?;
+    }
+    Ok(report)
+}
+
+/// A service's database, read only.
+struct Books {
+    service: &'static str,
+    db: DatabaseConnection,
+}
+
+/// How many rows are named of those that break a rule; all are counted.
+const EXAMPLES_MAX: usize = 5;
+
+impl Books {
+    async fn open(service: &'static str, url: &str) -> Result<Self, AuditError> {
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(1).sqlx_logging(false);
+        let connected = Database::connect(options).await;
+        connected.map(|db| Self { service, db }).map_err(|source| AuditError { service, source })
+    }
+
+    async fn close(self) -> Result<(), AuditError> {
+        self.db.close().await.map_err(|source| AuditError { service: self.service, source })
+    }
+
+    async fn rows(
+        &self,
+        sql: &str,
+        values: Vec<sea_orm::Value>,
+    ) -> Result<Vec<sea_orm::QueryResult>, AuditError> {
+        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+        let rows = self.db.query_all_raw(statement).await;
+        rows.map_err(|source| AuditError { service: self.service, source })
+    }
+
+    /// The single number that a query gives.
+    async fn number(&self, sql: &str) -> Result<i64, AuditError> {
+        let rows = self.rows(sql, Vec::new()).await?;
+        rows.first().map_or(Ok(0), |row| self.column(row, 0))
+    }
+
+    fn column<T: sea_orm::TryGetable>(
+        &self,
+        row: &sea_orm::QueryResult,
+        index: usize,
+    ) -> Result<T, AuditError> {
+        row.try_get_by_index(index).map_err(|source| AuditError { service: self.service, source })
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, text: &str) -> Result<T, AuditError> {
+        let read = serde_json::from_str(text);
+        read.map_err(|error| AuditError {
+            service: self.service,
+            source: sea_orm::DbErr::Json(error.to_string()),
+        })
+    }
+
+    /// Each rule is a query for what breaks it: one text a row.
+    async fn rules(&self, rules: &[(&'static str, &str)], report: &mut Report) -> Result<(), AuditError> {
+        for (rule, breaking) in rules {
+            let sql = format!(
+                "SELECT said, count(*) OVER () FROM ({breaking}) AS breaking (said) LIMIT {EXAMPLES_MAX}"
+            );
+            for row in self.rows(&sql, Vec::new()).await? {
+                let said: String = self.column(&row, 0)?;
+                let count: i64 = self.column(&row, 1)?;
+                report.broken(rule, u64::try_from(count).unwrap_or(u64::MAX), said);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Every order with its traces in all services, a page after the other.
+//!
+//! A page is a range of order ids and read by that range everywhere, so that what somebody has for an
+//! order that does not exist is seen too.
+
+use std::collections::HashMap;
+
+use sea_orm::Value;
+use uuid::Uuid;
+
+use crate::order::{Hold, Letter, Order, Traces};
+use crate::report::Report;
+use crate::{AuditError, Books, Expected};
+
+/// Orders of one page; bounds the memory.
+const PAGE: usize = 50_000;
+
+/// Those that leave traces of an order.
+pub(crate) struct Databases<'a> {
+    pub(crate) orchestrator: &'a Books,
+    pub(crate) billing: &'a Books,
+    pub(crate) stock: &'a Books,
+    pub(crate) notification: &'a Books,
+}
+
+/// Order ids above the first, up to the second.
+#[derive(Clone, Copy)]
+struct Range(Uuid, Uuid);
+
+impl Range {
+    fn values(self) -> Vec<Value> {
+        vec![self.0.into(), self.1.into()]
+    }
+
+    fn contains(self, order_id: Uuid) -> bool {
+        self.0 < order_id && order_id <= self.1
+    }
+}
+
+type Page = HashMap<Uuid, Traces>;
+
+pub(crate) async fn check(
+    databases: &Databases<'_>,
+    expected: &Expected,
+    report: &mut Report,
+) -> Result<(), AuditError> {
+    let mut after = Uuid::nil();
+    loop {
+        let range = Range(after, databases.end_of_page(after).await?);
+        let mut page = Page::new();
+        databases.orders(range, &mut page).await?;
+        databases.money(range, &mut page).await?;
+        databases.goods(range, &mut page).await?;
+        databases.letters(range, &mut page).await?;
+        for (order_id, told) in expected.orders.iter().filter(|(order_id, _)| range.contains(**order_id)) {
+            page.entry(*order_id).or_default().told = Some(*told);
+        }
+        judge(&page, report);
+        if range.1 == Uuid::max() {
+            return Ok(());
+        }
+        after = range.1;
+    }
+}
+
+fn judge(page: &Page, report: &mut Report) {
+    for (order_id, traces) in page {
+        for rule in traces.broken_rules() {
+            report.broken_once_more(rule, format!("order {order_id}"));
+        }
+        let about_outcomes = traces.letters.iter().filter(|letter| is_outcome(letter)).count();
+        report.sums.letters += i64::try_from(about_outcomes).unwrap_or(i64::MAX);
+        let Some(order) = &traces.order else { continue };
+        match order.status.as_str() {
+            "rejected" => report.sums.orders_rejected += 1,
+            "cancelled" => report.sums.orders_cancelled += 1,
+            "pending" => {}
+            _ => {
+                report.sums.orders_confirmed += 1;
+                report.sums.confirmed_total += order.total.unwrap_or_default();
+            }
+        }
+    }
+}
+
+fn is_outcome(letter: &Letter) -> bool {
+    matches!(letter.kind.as_str(), "order_confirmed" | "order_rejected" | "order_cancelled")
+}
+
+impl Databases<'_> {
+    /// The last id of the page; the highest there is for the last page.
+    async fn end_of_page(&self, after: Uuid) -> Result<Uuid, AuditError> {
+        let sql = format!(
+            "SELECT order_id FROM orders WHERE order_id > $1 ORDER BY order_id OFFSET {PAGE} LIMIT 1"
+        );
+        let rows = self.orchestrator.rows(&sql, vec![after.into()]).await?;
+        rows.first().map_or(Ok(Uuid::max()), |row| self.orchestrator.column(row, 0))
+    }
+
+    async fn orders(&self, range: Range, page: &mut Page) -> Result<(), AuditError> {
+        let sql = "SELECT order_id, user_id, status, total, items::text FROM orders \
+                   WHERE order_id > $1 AND order_id <= $2";
+        let books = self.orchestrator;
+        for row in books.rows(sql, range.values()).await? {
+            let items: String = books.column(&row, 4)?;
+            let order = Order {
+                user_id: books.column(&row, 1)?,
+                status: books.column(&row, 2)?,
+                total: books.column(&row, 3)?,
+                items: books.json(&items)?,
+            };
+            page.entry(books.column(&row, 0)?).or_default().order = Some(order);
+        }
+        Ok(())
+    }
+
+    async fn money(&self, range: Range, page: &mut Page) -> Result<(), AuditError> {
+        let books = self.billing;
+        let sql = "SELECT order_id, state, user_id, amount FROM holds WHERE order_id > $1 AND order_id <= $2";
+        for row in books.rows(sql, range.values()).await? {
+            let hold = Hold {
+                state: books.column(&row, 1)?,
+                user_id: books.column(&row, 2)?,
+                amount: books.column(&row, 3)?,
+            };
+            page.entry(books.column(&row, 0)?).or_default().hold = Some(hold);
+        }
+        // A payment at once may be for an order that only another system knows.
+        let sql = "SELECT order_id, amount FROM entries \
+                   WHERE order_id > $1 AND order_id <= $2 AND kind = 'capture'";
+        for row in books.rows(sql, range.values()).await? {
+            page.entry(books.column(&row, 0)?).or_default().captures.push(books.column(&row, 1)?);
+        }
+        Ok(())
+    }
+
+    async fn goods(&self, range: Range, page: &mut Page) -> Result<(), AuditError> {
+        let books = self.stock;
+        let sql = "SELECT order_id, state::text FROM reservations WHERE order_id > $1 AND order_id <= $2";
+        for row in books.rows(sql, range.values()).await? {
+            let state: String = books.column(&row, 1)?;
+            page.entry(books.column(&row, 0)?).or_default().reservation = Some(books.json(&state)?);
+        }
+        Ok(())
+    }
+
+    async fn letters(&self, range: Range, page: &mut Page) -> Result<(), AuditError> {
+        let books = self.notification;
+        let sql = "SELECT order_id, kind, user_id FROM letters WHERE order_id > $1 AND order_id <= $2";
+        for row in books.rows(sql, range.values()).await? {
+            let letter = Letter { kind: books.column(&row, 1)?, user_id: books.column(&row, 2)? };
+            page.entry(books.column(&row, 0)?).or_default().letters.push(letter);
+        }
+        Ok(())
+    }
+}

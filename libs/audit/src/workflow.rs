@@ -1,0 +1,37 @@
+//! The orchestrator's own: every order has one saga, and both have ended alike.
+
+use crate::report::Report;
+use crate::{AuditError, Books};
+
+/// A rule, and what breaks it.
+const RULES: [(&str, &str); 3] = [
+    (
+        "every saga has reached its end",
+        "SELECT format('saga %s of %s: %s, waits for %s%s', saga_id, key, status, waits_for, \
+                CASE WHEN stuck_since IS NULL THEN '' ELSE ', stuck' END) \
+         FROM sagas WHERE finished_at IS NULL",
+    ),
+    (
+        "every order has one saga, and every saga of an order has its order",
+        "SELECT format('order %s, saga %s', orders.order_id, sagas.saga_id) \
+         FROM orders FULL JOIN (SELECT * FROM sagas WHERE workflow = 'order') AS sagas \
+         ON sagas.saga_id = orders.saga_id AND sagas.key = orders.order_id \
+         WHERE orders.order_id IS NULL OR sagas.saga_id IS NULL",
+    ),
+    (
+        "an order has ended as its saga has",
+        "SELECT format('order %s is %s, its saga %s', orders.order_id, orders.status, sagas.status) \
+         FROM orders JOIN sagas USING (saga_id) WHERE sagas.finished_at IS NOT NULL AND NOT CASE orders.status \
+             WHEN 'rejected' THEN sagas.status = 'rejected' \
+             WHEN 'cancelled' THEN sagas.status = 'cancelled' \
+             WHEN 'pending' THEN false \
+             ELSE sagas.status = 'completed' END",
+    ),
+];
+
+pub(crate) async fn check(orchestrator: &Books, report: &mut Report) -> Result<(), AuditError> {
+    orchestrator.rules(&RULES, report).await?;
+    let unsent = "SELECT count(*) FROM outbox WHERE sequence IS NULL";
+    report.unpublished_events = orchestrator.number(unsent).await?;
+    Ok(())
+}

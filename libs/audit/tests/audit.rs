@@ -1,0 +1,235 @@
+//! The audit over real databases: books that are right are clean, and each thing that is changed in
+//! them is found.
+
+use audit::{DatabaseUrls, Expected, Told, audit, audit_against};
+use migrations::MigratorTrait;
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use uuid::Uuid;
+
+const USER: Uuid = Uuid::from_u128(0xa);
+const TEA: Uuid = Uuid::from_u128(0xb);
+const CONFIRMED: Uuid = Uuid::from_u128(0x1001);
+const REJECTED: Uuid = Uuid::from_u128(0x1002);
+
+/// One user with 1,000 who got three teas at 50, and was refused a thousand.
+const BILLING: &str = "
+INSERT INTO accounts VALUES ('00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-0000000000aa', 850, 0, 2, now());
+INSERT INTO holds VALUES
+    ('00000000-0000-0000-0000-000000001001', 'captured', '00000000-0000-0000-0000-00000000000a', 150, now(), NULL),
+    ('00000000-0000-0000-0000-000000001002', 'refused', '00000000-0000-0000-0000-00000000000a', 50000, NULL, 850);
+INSERT INTO entries VALUES
+    ('00000000-0000-0000-0000-0000000000e1', '00000000-0000-0000-0000-00000000000a', 1, 'deposit',
+     '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000aa', 1000, 1000, NULL, now()),
+    ('00000000-0000-0000-0000-0000000000e2', '00000000-0000-0000-0000-00000000000a', 2, 'capture',
+     '00000000-0000-0000-0000-0000000000aa', '00000000-0000-0000-0000-000000000002', 150, 850,
+     '00000000-0000-0000-0000-000000001001', now());";
+const STOCK: &str = r#"
+INSERT INTO positions VALUES ('00000000-0000-0000-0000-00000000000b', 'Tea', 50, 1997, 3);
+INSERT INTO reservations VALUES
+    ('00000000-0000-0000-0000-000000001001', '{00000000-0000-0000-0000-00000000000b}',
+     '{"state":"reserved","total":150,"lines":[{"position_id":"00000000-0000-0000-0000-00000000000b","name":"Tea","quantity":3,"price":50}]}'),
+    ('00000000-0000-0000-0000-000000001002', '{00000000-0000-0000-0000-00000000000b}',
+     '{"state":"released","total":50000,"lines":[{"position_id":"00000000-0000-0000-0000-00000000000b","name":"Tea","quantity":1000,"price":50}]}');"#;
+const ORCHESTRATOR: &str = r#"
+INSERT INTO orders (order_id, user_id, saga_id, status, reason, refusal, items, total, created_at, updated_at) VALUES
+    ('00000000-0000-0000-0000-000000001001', '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-000000005001',
+     'confirmed', NULL, 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":3}]', 150, now(), now()),
+    ('00000000-0000-0000-0000-000000001002', '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-000000005002',
+     'rejected', 'insufficient_funds', 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":1000}]', 50000, now(), now());
+INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, waits_for, created_at, finished_at) VALUES
+    ('00000000-0000-0000-0000-000000005001', 'order', 1, '00000000-0000-0000-0000-000000001001', '{}', '{}', 'completed', '', now(), now()),
+    ('00000000-0000-0000-0000-000000005002', 'order', 1, '00000000-0000-0000-0000-000000001002', '{}', '{}', 'rejected', '', now(), now());"#;
+const NOTIFICATION: &str = "
+INSERT INTO letters (letter_id, notification_id, user_id, kind, subject, body, order_id, channel, status, request_hash, created_at) VALUES
+    (gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'welcome', '', '', NULL, '', '', gen_random_uuid(), now()),
+    (gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'order_confirmed', '', '', '00000000-0000-0000-0000-000000001001', '', '', gen_random_uuid(), now()),
+    (gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'order_rejected', '', '', '00000000-0000-0000-0000-000000001002', '', '', gen_random_uuid(), now());";
+
+struct Shop {
+    urls: DatabaseUrls,
+}
+
+async fn connect(url: &str) -> DatabaseConnection {
+    Database::connect(url).await.unwrap()
+}
+
+async fn database<M: MigratorTrait>(name: &str, rows: &str) -> String {
+    let url = testkit::database(name).await;
+    let db = connect(&url).await;
+    M::up(&db, None).await.unwrap();
+    db.execute_unprepared(rows).await.unwrap();
+    db.close().await.unwrap();
+    url
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let urls = DatabaseUrls {
+            billing: database::<migrations::billing::Migrator>("audit_billing", BILLING).await,
+            stock: database::<migrations::stock::Migrator>("audit_stock", STOCK).await,
+            orchestrator: database::<migrations::orchestrator::Migrator>("audit_orchestrator", ORCHESTRATOR)
+                .await,
+            notification: database::<migrations::notification::Migrator>("audit_notification", NOTIFICATION)
+                .await,
+        };
+        Self { urls }
+    }
+
+    /// What is found after a change, which is then taken back.
+    async fn found_after(&self, url: &str, change: &str, back: &str) -> Vec<&'static str> {
+        let db = connect(url).await;
+        db.execute_unprepared(change).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        let report = audit(&self.urls).await.unwrap();
+        db.execute_unprepared(back).await.unwrap_or_else(|error| panic!("{back}: {error}"));
+        db.close().await.unwrap();
+        let mut rules: Vec<&str> = report.findings.iter().map(|finding| finding.rule).collect();
+        rules.sort_unstable();
+        rules
+    }
+}
+
+fn expected() -> Expected {
+    Expected {
+        orders: [(CONFIRMED, Told::Confirmed), (REJECTED, Told::Rejected)].into(),
+        on_hand: [(TEA, 2000)].into(),
+        deposited: [(USER, 1000)].into(),
+    }
+}
+
+#[tokio::test]
+async fn right_books_are_clean() {
+    let shop = Shop::open().await;
+    let report = audit_against(&shop.urls, &expected()).await.unwrap();
+    assert!(report.is_clean(), "{report:#?}");
+    assert_eq!((report.sums.orders_confirmed, report.sums.orders_rejected), (1, 1));
+    assert_eq!((report.sums.deposited, report.sums.captured, report.sums.balances), (1000, 150, 850));
+    assert_eq!((report.sums.available, report.sums.reserved, report.sums.letters), (1997, 3, 2));
+}
+
+#[tokio::test]
+async fn what_was_expected_is_missed() {
+    let shop = Shop::open().await;
+    let lost = Uuid::from_u128(0x1003);
+    let expected = Expected {
+        orders: [(CONFIRMED, Told::Rejected), (lost, Told::Accepted)].into(),
+        on_hand: [(TEA, 2001), (lost, 1)].into(),
+        deposited: [(USER, 1001)].into(),
+    };
+    let report = audit_against(&shop.urls, &expected).await.unwrap();
+    let mut found: Vec<_> = report.findings.iter().map(|finding| (finding.rule, finding.count)).collect();
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            ("a client is told what its order came to", 1),
+            ("available and reserved are together what was put in stock", 2),
+            ("every deposit is in the ledger once", 1),
+            ("every order that a client knows of is kept", 1),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn money_that_was_changed_is_found() {
+    let shop = Shop::open().await;
+    let billing = &shop.urls.billing;
+    assert_eq!(
+        shop.found_after(billing, "UPDATE accounts SET balance = 851", "UPDATE accounts SET balance = 850")
+            .await,
+        ["a balance is the sum of its account's postings", "no money comes from nowhere or goes there"]
+    );
+    assert_eq!(
+        shop.found_after(billing, "UPDATE accounts SET held = 1", "UPDATE accounts SET held = 0").await,
+        ["nothing is held when every order has ended", "what is held is the sum of the open holds"]
+    );
+    assert_eq!(
+        shop.found_after(
+            billing,
+            "UPDATE holds SET state = 'released' WHERE state = 'captured'",
+            "UPDATE holds SET state = 'captured' WHERE state = 'released'"
+        )
+        .await,
+        [
+            "a confirmed order's total is captured once, from its user",
+            "a hold is captured by one entry of its amount and user, and nothing else is captured",
+        ]
+    );
+    assert_eq!(
+        shop.found_after(
+            billing,
+            "UPDATE entries SET number = 3 WHERE number = 2",
+            "UPDATE entries SET number = 2 WHERE number = 3"
+        )
+        .await,
+        ["a statement has no gaps, and its balances follow from its entries"]
+    );
+    assert_eq!(
+        shop.found_after(billing, "UPDATE accounts SET entries = 3", "UPDATE accounts SET entries = 2").await,
+        ["an account knows how many entries it has"]
+    );
+}
+
+#[tokio::test]
+async fn stock_that_was_changed_is_found() {
+    let shop = Shop::open().await;
+    let stock = &shop.urls.stock;
+    assert_eq!(
+        shop.found_after(stock, "UPDATE positions SET reserved = 2", "UPDATE positions SET reserved = 3")
+            .await,
+        ["what is reserved of a position is the sum of the reservations that stand"]
+    );
+    let released = r#"UPDATE reservations SET state = replace(state::text, '"reserved"', '"released"')::json
+                      WHERE order_id = '00000000-0000-0000-0000-000000001001'"#;
+    let back = r#"UPDATE reservations SET state = replace(state::text, '"released"', '"reserved"')::json
+                  WHERE order_id = '00000000-0000-0000-0000-000000001001'"#;
+    assert_eq!(
+        shop.found_after(stock, released, back).await,
+        [
+            "a confirmed order's items are reserved at the prices of its total",
+            "what is reserved of a position is the sum of the reservations that stand",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_order_without_its_end_or_its_letter_is_found() {
+    let shop = Shop::open().await;
+    let (orchestrator, notification) = (&shop.urls.orchestrator, &shop.urls.notification);
+    assert_eq!(
+        shop.found_after(
+            orchestrator,
+            "UPDATE sagas SET finished_at = NULL, wake_at = now() WHERE status = 'completed'",
+            "UPDATE sagas SET finished_at = now(), wake_at = NULL WHERE status = 'completed'"
+        )
+        .await,
+        ["every saga has reached its end"]
+    );
+    assert_eq!(
+        shop.found_after(
+            orchestrator,
+            "UPDATE sagas SET status = 'completed' WHERE status = 'rejected'",
+            "UPDATE sagas SET status = 'rejected' WHERE key = '00000000-0000-0000-0000-000000001002'"
+        )
+        .await,
+        ["an order has ended as its saga has"]
+    );
+    assert_eq!(
+        shop.found_after(
+            orchestrator,
+            "UPDATE sagas SET key = gen_random_uuid() WHERE status = 'completed'",
+            "UPDATE sagas SET key = '00000000-0000-0000-0000-000000001001' WHERE status = 'completed'"
+        )
+        .await,
+        ["every order has one saga, and every saga of an order has its order"]
+    );
+    assert_eq!(
+        shop.found_after(
+            notification,
+            "INSERT INTO letters SELECT gen_random_uuid(), gen_random_uuid(), user_id, kind, '', '', order_id, '', '', gen_random_uuid(), now() \
+             FROM letters WHERE kind = 'order_confirmed'",
+            "SELECT 1"
+        )
+        .await,
+        ["an order has one letter, of its outcome, to its user", "there is one letter per outcome"]
+    );
+}
