@@ -164,7 +164,6 @@ async fn twins_with_one_key_have_one_effect() {
 async fn the_statement_is_newest_first_in_pages_and_only_the_own() {
     let bank = Bank::open().await;
     let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
-    bank.user_with(5).await;
     bank.withdraw(user, 10).await;
     bank.reserve(order, user, 30).await;
     bank.capture(order).await;
@@ -180,7 +179,7 @@ async fn the_statement_is_newest_first_in_pages_and_only_the_own() {
     for bad in ["?limit=0", "?limit=201", "?cursor=x", "?color=red"] {
         assert_eq!(client.get(&format!("{ENTRIES}{bad}")).await.status, 422, "{bad}");
     }
-    let stranger = bank.client(0, Uuid::now_v7());
+    let stranger = bank.client(0, bank.user_with(5).await);
     assert_eq!(lines(&stranger.get(&format!("{ENTRIES}?cursor={cursor}")).await.body), []);
 }
 
