@@ -1,5 +1,6 @@
 //! `rondo`: every service in one binary. Subcommands only; each lives in a module of its own.
 
+mod bench;
 mod keys;
 mod migrate;
 mod serve;
@@ -26,6 +27,8 @@ enum Command {
     Migrate(Box<migrate::MigrateArguments>),
     /// Make signing keys and service tokens.
     Keys(Box<keys::KeysArguments>),
+    /// Measure sagas per second, and what one costs.
+    Bench(Box<bench::BenchArguments>),
 }
 
 fn main() -> std::process::ExitCode {
@@ -40,6 +43,7 @@ fn main() -> std::process::ExitCode {
             Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Migrate(arguments) => migrate::run(&arguments).await,
             Command::Keys(arguments) => keys::run(&arguments),
+            Command::Bench(arguments) => bench::run(*arguments).await,
         }
     });
     match done {

@@ -5,12 +5,13 @@
 //! counted against an input because the database was away.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::SubsecRound;
 use contracts::{Direction, EventData, Outcome, ReplyData, Timestamp};
+use futures::FutureExt;
 use metrics::{counter, histogram};
 use sea_orm::{DatabaseConnection, TransactionTrait};
 use tokio::sync::{mpsc, oneshot};
@@ -260,7 +261,7 @@ impl<D: Decider> BatchLoop<D> {
             if batch.is_empty() {
                 continue;
             }
-            let error = match self.attempt(&batch).await {
+            let error = match self.attempt_safely(&batch).await {
                 Ok(committed) => {
                     (pause, conflicts) = (PAUSE_MIN, 0);
                     self.deliver(batch, committed);
@@ -301,6 +302,16 @@ impl<D: Decider> BatchLoop<D> {
         }
     }
 
+    /// A panic, wherever it comes from, is a defect that one input shows, not the end of the service.
+    async fn attempt_safely(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
+        let attempt = AssertUnwindSafe(self.attempt(batch)).catch_unwind();
+        attempt.await.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(BatchError::Panic(text.unwrap_or_default()))
+        })
+    }
+
     /// One transaction.
     async fn attempt(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
         let began = std::time::Instant::now();
@@ -309,7 +320,8 @@ impl<D: Decider> BatchLoop<D> {
         let mut set = self.decider.load(&tx, &inputs).await?;
         // Postgres keeps microseconds: what is answered first must be what a repeat reads back.
         let now = chrono::Utc::now().trunc_subsecs(6);
-        let mut decided = self.decide(&mut set, &inputs, now)?;
+        let mut decided: Vec<_> =
+            inputs.iter().map(|input| self.decider.decide(&mut set, input, now)).collect();
         self.decider.save(&tx, &set).await?;
         let events: Vec<EventData> =
             decided.iter_mut().flat_map(|decided| decided.events.drain(..)).collect();
@@ -320,21 +332,6 @@ impl<D: Decider> BatchLoop<D> {
         histogram!(metric_names::BATCH_SECONDS, "service" => D::SERVICE)
             .record(began.elapsed().as_secs_f64());
         Ok(Committed { set, decided, stored, now })
-    }
-
-    /// A rule that panics is a defect of one input, not the end of the service.
-    fn decide(
-        &self,
-        set: &mut D::Set,
-        inputs: &[&D::Input],
-        now: Timestamp,
-    ) -> Result<Vec<Decided<D::Answer>>, BatchError> {
-        let all = || inputs.iter().map(|input| self.decider.decide(set, input, now)).collect();
-        catch_unwind(AssertUnwindSafe(all)).map_err(|panic| {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            BatchError::Panic(text.unwrap_or_default())
-        })
     }
 
     /// Answers callers and hands the rest to the publisher.

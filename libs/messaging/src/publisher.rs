@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use bytes::Bytes;
 use contracts::Timestamp;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::crash::{self, Point};
-use crate::envelope::{BatchWriter, Item};
+use crate::envelope::{BATCH_CONTENT_TYPE, BatchWriter, Item};
 use crate::metric_names;
 use crate::outbox::{self, StoredEvents};
 use crate::receiver::Receipt;
@@ -88,7 +89,9 @@ impl Publisher {
         let (queue, queued) = mpsc::channel(QUEUE_BATCHES);
         let events_stream = Arc::default();
         let shutdown = runtime.shutdown.clone();
-        let task = Task { service, bus, db, shutdown, events_stream: Arc::clone(&events_stream) };
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", BATCH_CONTENT_TYPE);
+        let task = Task { service, bus, db, shutdown, events_stream: Arc::clone(&events_stream), headers };
         runtime.tasks.spawn(task.run(queued));
         Self { queue, events_stream, service }
     }
@@ -130,6 +133,7 @@ struct Task {
     db: DatabaseConnection,
     shutdown: CancellationToken,
     events_stream: Arc<Mutex<Option<Timestamp>>>,
+    headers: HeaderMap,
 }
 
 /// A message that is packed and not yet acknowledged by its stream.
@@ -238,7 +242,8 @@ impl Task {
         let mut sent: Vec<(Packed, PublishAckFuture)> = Vec::with_capacity(messages.len());
         let mut failed = Vec::new();
         for message in messages {
-            match self.bus.jetstream().publish(message.subject.clone(), message.payload.clone()).await {
+            let (subject, payload) = (message.subject.clone(), message.payload.clone());
+            match self.bus.jetstream().publish_with_headers(subject, self.headers.clone(), payload).await {
                 Ok(ack) => sent.push((message, ack)),
                 Err(error) => failed.push((message, error.kind())),
             }

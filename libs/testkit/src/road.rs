@@ -63,7 +63,11 @@ pub struct Road {
 }
 
 impl Road {
-    pub(crate) async fn connect(url: &str) -> Self {
+    /// Connects, and makes the orchestrator's streams.
+    ///
+    /// # Panics
+    /// NATS is not there within 20 s.
+    pub async fn connect(url: &str) -> Self {
         let bus = Bus::connect(url, "test").await.unwrap_or_else(|error| panic!("{error}"));
         eventually(WITHIN, "a connection to NATS", async || bus.is_connected().then_some(())).await;
         // The orchestrator's streams: without them a participant could answer nobody.

@@ -84,7 +84,7 @@ impl Demo<'_> {
             bail!("the operator {email} cannot be registered: {}", answer.text().await?);
         }
         let db = self.house.database("auth", 1).await?;
-        let address = email.parse().map_err(|error| anyhow::anyhow!("the operator's e-mail: {error}"))?;
+        let address = contracts::Email::parse(email).map_err(|error| anyhow::anyhow!("the operator's e-mail: {error}"))?;
         auth::ensure_role(&db, &address, Role::Operator, chrono::Utc::now()).await?;
         db.close().await?;
         let credentials = json!({"email": email, "password": password});

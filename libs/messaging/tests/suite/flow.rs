@@ -1,0 +1,175 @@
+//! What arrives is decided, committed and answered; batches form by themselves; what stops, stops in
+//! order.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use contracts::{Command, Outcome};
+use messaging::{CallError, Publisher, Source};
+use serde_json::json;
+use testkit::{command_item, eventually};
+use uuid::Uuid;
+
+use crate::counter::{Add, Bench, Called};
+
+fn adds(count: usize, counter_id: Uuid) -> Vec<Add> {
+    vec![Add { counter_id, amount: 1 }; count]
+}
+
+#[tokio::test]
+async fn every_item_of_a_message_is_answered() {
+    let bench = Bench::new().await;
+    let _handle = bench.start(bench.counters()).await;
+    let said = bench.road.ask_all(&adds(200, Uuid::now_v7())).await;
+    let mut values: Vec<i64> = said.iter().map(testkit::Said::done::<Add>).collect();
+    values.sort_unstable();
+    assert_eq!(values, (1..=200).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn inputs_that_wait_share_a_transaction() {
+    let bench = Bench::new().await;
+    let handle = bench.start(Called(bench.counters())).await;
+    let counter = Uuid::now_v7();
+    let calls = adds(500, counter).into_iter().map(|add| handle.call(add));
+    let answers = futures::future::join_all(calls).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(bench.number("SELECT value FROM counters").await, 500);
+    let batches = bench.batches.load(Ordering::Relaxed);
+    assert!(batches <= 50, "500 inputs took {batches} transactions");
+}
+
+#[tokio::test]
+async fn messages_and_calls_meet_on_the_same_rows() {
+    let bench = Bench::new().await;
+    let handle = bench.start(Called(bench.counters())).await;
+    let counter = Uuid::now_v7();
+    let items: Vec<_> = adds(64, counter).iter().map(command_item).collect();
+    bench.road.send(Add::TYPE, &items).await;
+    let called = futures::future::join_all(adds(64, counter).into_iter().map(|add| handle.call(add))).await;
+    assert!(called.iter().all(Result::is_ok));
+    eventually(Duration::from_secs(10), "all 128 to be added", async || {
+        (bench.number("SELECT coalesce(sum(value), 0)::bigint FROM counters").await == 128).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_replicas_that_insert_the_same_row_agree() {
+    let bench = Bench::new().await;
+    let one = bench.start(Called(bench.counters())).await;
+    let other = bench.start(Called(bench.counters())).await;
+    let counters: Vec<Uuid> = (0..20).map(|_| Uuid::now_v7()).collect();
+    let calls = counters.iter().flat_map(|&counter_id| {
+        let add = Add { counter_id, amount: 1 };
+        [one.call(add.clone()), other.call(add)]
+    });
+    let answers = futures::future::join_all(calls).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(bench.number("SELECT count(*) FROM counters WHERE value = 2").await, 20);
+}
+
+#[tokio::test]
+async fn a_single_event_in_binary_mode_is_a_command_too() {
+    let bench = Bench::new().await;
+    let _handle = bench.start(bench.counters()).await;
+    let counter = Uuid::now_v7();
+    let jetstream = async_nats::jetstream::new(async_nats::connect(bench.nats.url()).await.unwrap());
+    let mut headers = async_nats::HeaderMap::new();
+    let id = Uuid::now_v7().to_string();
+    for (name, value) in [
+        ("ce-specversion", "1.0"),
+        ("ce-id", id.as_str()),
+        ("ce-type", Add::TYPE),
+        ("ce-source", "/test"),
+        ("ce-subject", id.as_str()),
+    ] {
+        headers.insert(name, value);
+    }
+    let payload = json!({"counter_id": counter, "amount": 7}).to_string();
+    eventually(Duration::from_secs(10), "the stream", async || {
+        let sent = jetstream.publish_with_headers(Add::TYPE, headers.clone(), payload.clone().into()).await;
+        sent.ok()?.await.ok()
+    })
+    .await;
+    eventually(Duration::from_secs(10), "the counter", async || {
+        (bench.number("SELECT coalesce(sum(value), 0)::bigint FROM counters").await == 7).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_consumer_whose_stream_is_deleted_comes_back() {
+    let bench = Bench::new().await;
+    let _handle = bench.start(bench.counters()).await;
+    let counter = Uuid::now_v7();
+    bench.road.ask(&Add { counter_id: counter, amount: 1 }).await;
+    let jetstream = async_nats::jetstream::new(async_nats::connect(bench.nats.url()).await.unwrap());
+    jetstream.delete_stream("CMD_COUNTER").await.unwrap();
+    let said = bench.road.ask(&Add { counter_id: counter, amount: 1 }).await;
+    assert_eq!(said.outcome, Outcome::Done);
+}
+
+#[tokio::test]
+async fn a_loop_that_is_told_to_stop_finishes_what_is_in_hand() {
+    let bench = Bench::new().await;
+    let handle = bench.start(Called(bench.counters())).await;
+    let counter = Uuid::now_v7();
+    let calling = {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            futures::future::join_all(adds(100, counter).into_iter().map(|add| handle.call(add))).await
+        })
+    };
+    eventually(Duration::from_secs(10), "the first batch", async || {
+        (bench.batches.load(Ordering::Relaxed) > 0).then_some(())
+    })
+    .await;
+    bench.runtime.shutdown.cancel();
+    let answers = calling.await.unwrap();
+    assert!(answers.iter().all(Result::is_ok), "callers in hand are answered");
+    drop(handle);
+    bench.runtime.tasks.close();
+    tokio::time::timeout(Duration::from_secs(10), bench.runtime.tasks.wait()).await.expect("everything ends");
+}
+
+#[tokio::test]
+async fn more_calls_than_may_wait_are_told_to_come_later() {
+    let bench = Bench::new().await;
+    let limits = messaging::LoopLimits { calls_waiting_max: 2, ..messaging::LoopLimits::default() };
+    let handle = bench.start_within(Called(bench.counters()), limits).await;
+    let calls = adds(50, Uuid::now_v7()).into_iter().map(|add| handle.call(add));
+    let answers = futures::future::join_all(calls).await;
+    let busy = answers.iter().filter(|answer| **answer == Err(CallError::Busy)).count();
+    let done = i64::try_from(answers.iter().filter(|answer| answer.is_ok()).count()).unwrap();
+    assert!(busy > 0);
+    assert_eq!(
+        bench.number("SELECT value FROM counters").await,
+        done,
+        "who is told to come later changed nothing"
+    );
+}
+
+/// The source of a service without a loop of its own is not needed: a publisher stands alone.
+#[tokio::test]
+async fn a_publisher_alone_sends_what_a_transaction_stored() {
+    let bench = Bench::new().await;
+    let publisher = Publisher::start("counter", bench.bus.clone(), bench.db.clone(), &bench.runtime);
+    let event = contracts::order::OrderCancelled { order_id: Uuid::now_v7() };
+    let stored = messaging::outbox::store(&bench.db, "counter", &[event.into()], chrono::Utc::now()).await;
+    messaging::outbox::start_relay(
+        "counter",
+        bench.bus.clone(),
+        bench.db.clone(),
+        publisher.clone(),
+        Some(messaging::topology::events()),
+        &bench.runtime,
+    );
+    publisher.events(stored.unwrap().unwrap()).await;
+    eventually(Duration::from_secs(30), "the outbox row to be marked as sent", async || {
+        (bench.number("SELECT count(*) FROM outbox WHERE sequence IS NOT NULL").await == 1).then_some(())
+    })
+    .await;
+    let source = Source::events("listener", &["order.order_cancelled.v1"]);
+    assert_eq!(source.consumer.stream, "EVENTS");
+}

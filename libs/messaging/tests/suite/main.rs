@@ -1,0 +1,6 @@
+//! The loop on real PostgreSQL and NATS, with the smallest service there can be: counters that are
+//! added to.
+
+mod counter;
+mod failures;
+mod flow;
