@@ -105,11 +105,7 @@ pub(crate) async fn run(arguments: BenchArguments) -> anyhow::Result<()> {
     }
 }
 
-async fn measure(
-    arguments: &BenchArguments,
-    system: &System,
-    progress: &Progress,
-) -> anyhow::Result<Report> {
+async fn measure(arguments: &BenchArguments, system: &System, progress: &Progress) -> anyhow::Result<Report> {
     let mut market = Market::open(arguments, system, progress).await?;
     let mut runs = Vec::new();
     let mut told = HashMap::new();

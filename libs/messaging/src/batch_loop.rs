@@ -286,6 +286,7 @@ impl<D: Decider> BatchLoop<D> {
                     tokio::time::sleep(jittered(pause)).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                     waiting.push_front(batch);
+                    self.hear_callers(&mut waiting);
                 }
                 _ if batch.len() > 1 => split(batch, &mut waiting),
                 FailureKind::LockTimeout => {
@@ -300,6 +301,19 @@ impl<D: Decider> BatchLoop<D> {
                 }
             }
         }
+    }
+
+    /// While the database is away, callers must not wait unheard behind the batch that is tried again:
+    /// here they can be given up in time.
+    fn hear_callers(&mut self, waiting: &mut VecDeque<Vec<Arrived<D>>>) {
+        while let Ok(called) = self.calls.try_recv() {
+            match waiting.back_mut() {
+                Some(last) if last.len() < self.limits.batch_inputs_max => last.push(called),
+                _ => waiting.push_back(vec![called]),
+            }
+        }
+        let heard = std::mem::take(waiting).into_iter().map(give_up_late);
+        waiting.extend(heard.filter(|batch| !batch.is_empty()));
     }
 
     /// A panic, wherever it comes from, is a defect that one input shows, not the end of the service.

@@ -27,7 +27,8 @@ impl Authority {
     /// Of an address without a path: `http://host:port`.
     pub(super) fn parse(base_url: &str) -> anyhow::Result<Self> {
         let url = reqwest::Url::parse(base_url).with_context(|| format!("{base_url} is no URL"))?;
-        let (Some(host), Some(port), "http") = (url.host_str(), url.port_or_known_default(), url.scheme()) else {
+        let (Some(host), Some(port), "http") = (url.host_str(), url.port_or_known_default(), url.scheme())
+        else {
             bail!("{base_url}: the bench speaks plain http://host:port only");
         };
         let address = format!("{host}:{port}");
@@ -97,7 +98,9 @@ fn last_segment(location: &HeaderValue) -> Option<Uuid> {
 fn other(status: StatusCode, body: &[u8]) -> Answer {
     let problem = serde_json::from_slice(body).unwrap_or(ProblemBody { code: String::new(), order_id: None });
     match (status, problem.code.as_str(), problem.order_id) {
-        (StatusCode::PAYMENT_REQUIRED, "insufficient_funds", Some(order_id)) => Answer::TooExpensive(order_id),
+        (StatusCode::PAYMENT_REQUIRED, "insufficient_funds", Some(order_id)) => {
+            Answer::TooExpensive(order_id)
+        }
         (status, code, order_id) => {
             Answer::Other(format!("{} {code}", status.as_u16()).trim_end().to_owned(), order_id)
         }
@@ -114,7 +117,9 @@ mod tests {
         assert!(matches!(other(StatusCode::PAYMENT_REQUIRED, body.as_bytes()), Answer::TooExpensive(_)));
         let overloaded = other(StatusCode::SERVICE_UNAVAILABLE, br#"{"code":"overloaded"}"#);
         assert!(matches!(overloaded, Answer::Other(what, None) if what == "503 overloaded"));
-        assert!(matches!(other(StatusCode::BAD_GATEWAY, b"<html>"), Answer::Other(what, None) if what == "502"));
+        assert!(
+            matches!(other(StatusCode::BAD_GATEWAY, b"<html>"), Answer::Other(what, None) if what == "502")
+        );
     }
 
     #[test]

@@ -112,7 +112,8 @@ impl Market {
 
 async fn positions(count: u32, system: &System) -> anyhow::Result<Vec<Position>> {
     let operator = system.operator();
-    let session = log_in(&system.client, system.base_url(), &operator.email, operator.password.expose_secret());
+    let session =
+        log_in(&system.client, system.base_url(), &operator.email, operator.password.expose_secret());
     let token = session.await.context("the operator")?.access_token;
     let mut positions = Vec::new();
     for number in 0..count {
@@ -150,7 +151,8 @@ impl Customer {
             Self { user_id, email, authorization: HeaderValue::from_static(""), expires_at: Instant::now() };
         customer.log_in(client, base_url).await?;
         let deposit = client.post(format!("{base_url}/api/v1/account"));
-        let deposit = deposit.header("authorization", &customer.authorization).json(&json!({"amount": DEPOSIT}));
+        let deposit =
+            deposit.header("authorization", &customer.authorization).json(&json!({"amount": DEPOSIT}));
         let deposited = deposit.send().await?;
         if deposited.status().as_u16() != 200 {
             bail!("money cannot be deposited: {}", deposited.text().await?);

@@ -31,7 +31,10 @@ impl Metrics {
     /// The sum of those with a label.
     pub(super) fn sum_where(&self, name: &str, label: &str, wanted: &str) -> f64 {
         let label = format!("{label}=\"{wanted}\"");
-        self.of(name).filter(|(labels, _)| labels.split(',').any(|one| one == label)).map(|(_, value)| value).sum()
+        self.of(name)
+            .filter(|(labels, _)| labels.split(',').any(|one| one == label))
+            .map(|(_, value)| value)
+            .sum()
     }
 
     fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, f64)> {

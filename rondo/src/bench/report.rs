@@ -150,7 +150,11 @@ impl Run {
             messages_per_saga: by_saga(work.messages),
             items_per_saga: by_saga(work.items),
             batches_per_saga: work.batches.iter().map(|(name, (n, _))| (name.clone(), by_saga(*n))).collect(),
-            inputs_per_batch: work.batches.iter().map(|(name, (n, inputs))| (name.clone(), inputs / n)).collect(),
+            inputs_per_batch: work
+                .batches
+                .iter()
+                .map(|(name, (n, inputs))| (name.clone(), inputs / n))
+                .collect(),
             commands_asked_again: work.asked_again,
             batch_failures: work.batch_failures,
             dead_letters: work.dead_letters,
@@ -208,7 +212,8 @@ impl Report {
             self.seconds, self.warm_up_seconds, self.users, self.positions, self.refused_percent, self.cores
         );
         if self.own_servers {
-            text += "Own durable servers; passwords hashed cheaply, tokens that last, all else as in rondo up.\n";
+            text +=
+                "Own durable servers; passwords hashed cheaply, tokens that last, all else as in rondo up.\n";
         }
         text += &self.table().to_string();
         text += &self.tables_of_rows().to_string();
@@ -243,7 +248,9 @@ impl Report {
         line("NATS messages per saga", &|run| format!("{:.3}", run.messages_per_saga));
         line("items in them per saga", &|run| format!("{:.2}", run.items_per_saga));
         for service in ["orchestrator", "billing", "stock", "notification"] {
-            line(&format!("inputs per batch: {service}"), &|run| figure(run.inputs_per_batch.get(service), 1));
+            line(&format!("inputs per batch: {service}"), &|run| {
+                figure(run.inputs_per_batch.get(service), 1)
+            });
         }
         line("commands asked again", &|run| run.commands_asked_again.to_string());
         line("batches that failed", &|run| run.batch_failures.to_string());

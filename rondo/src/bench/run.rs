@@ -93,7 +93,10 @@ impl Runner<'_> {
         step.done();
         let counted = observer.finished_between(from, to).await?;
         Ok(Window {
-            cpu_seconds: cpu_after.into_iter().map(|(name, after)| (name, after - cpu_before[name])).collect(),
+            cpu_seconds: cpu_after
+                .into_iter()
+                .map(|(name, after)| (name, after - cpu_before[name]))
+                .collect(),
             sagas: counted.unwrap_or(sagas_after - sagas_before),
         })
     }

@@ -109,7 +109,9 @@ impl System {
             let login = self.client.post(format!("{}/api/v1/login", self.base_url)).json(&credentials);
             let ready = self.client.get(format!("{}/readyz", self.internal_url));
             let answers = (login.send().await, ready.send().await);
-            let ok = |answer: Result<reqwest::Response, _>| answer.is_ok_and(|answer| answer.status() == StatusCode::OK);
+            let ok = |answer: Result<reqwest::Response, _>| {
+                answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+            };
             if ok(answers.0) && ok(answers.1) {
                 return Ok(());
             }
@@ -199,8 +201,7 @@ impl System {
 
 async fn start_servers(dir: &Path) -> anyhow::Result<(Postgres, Nats)> {
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-    let postgres =
-        PostgresOptions { dir: dir.join("postgres"), port: None, durable: true, template: None };
+    let postgres = PostgresOptions { dir: dir.join("postgres"), port: None, durable: true, template: None };
     let nats = NatsOptions { dir: dir.join("nats"), port: None, durable: true, tools: Vec::new() };
     let (postgres, nats) = tokio::join!(Postgres::start(postgres), Nats::start(nats));
     Ok((postgres?, nats?))

@@ -13,7 +13,8 @@ use super::metrics::Metrics;
 use super::system::System;
 use crate::services::Service;
 
-const TABLES: &str = "SELECT relname::text, n_tup_ins, n_tup_upd, n_tup_hot_upd, n_tup_del FROM pg_stat_user_tables";
+const TABLES: &str =
+    "SELECT relname::text, n_tup_ins, n_tup_upd, n_tup_hot_upd, n_tup_del FROM pg_stat_user_tables";
 const COMMITS: &str = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
 const LOG_BYTES: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
 const OPEN: &str = "SELECT count(*) FROM sagas WHERE finished_at IS NULL";
@@ -63,7 +64,8 @@ impl<'a> Observer<'a> {
             let mut options = ConnectOptions::new(url);
             options.max_connections(1).sqlx_logging(false);
             let connected = Database::connect(options).await;
-            databases.push((service, connected.with_context(|| format!("the database of {}", service.name()))?));
+            databases
+                .push((service, connected.with_context(|| format!("the database of {}", service.name()))?));
         }
         Ok(Self { system, databases })
     }
@@ -113,7 +115,8 @@ impl<'a> Observer<'a> {
             }
             let commits = number(db, Statement::from_string(DatabaseBackend::Postgres, COMMITS)).await?;
             work.commits.insert(service.name().to_owned(), commits as f64);
-            work.log_bytes = number(db, Statement::from_string(DatabaseBackend::Postgres, LOG_BYTES)).await? as f64;
+            work.log_bytes =
+                number(db, Statement::from_string(DatabaseBackend::Postgres, LOG_BYTES)).await? as f64;
         }
         Ok(work)
     }
@@ -133,7 +136,8 @@ impl Work {
         use messaging::metric_names as m;
         use orchestrator::metric_names as o;
         let batches = Service::ALL.into_iter().map(Service::name).map(|service| {
-            let size = |part: &str| metrics.sum_where(&format!("{}_{part}", m::BATCH_SIZE), "service", service);
+            let size =
+                |part: &str| metrics.sum_where(&format!("{}_{part}", m::BATCH_SIZE), "service", service);
             (service.to_owned(), (size("count"), size("sum")))
         });
         Self {
@@ -150,7 +154,9 @@ impl Work {
 
     /// By how much everything has grown.
     pub(super) fn since(&self, before: &Self) -> Self {
-        let less = |key: &str, now: &f64, before: &BTreeMap<String, f64>| now - before.get(key).copied().unwrap_or(0.0);
+        let less = |key: &str, now: &f64, before: &BTreeMap<String, f64>| {
+            now - before.get(key).copied().unwrap_or(0.0)
+        };
         let rows = self.rows.iter().map(|(table, now)| {
             let before = before.rows.get(table).copied().unwrap_or_default();
             (table.clone(), now.less(before))
