@@ -7,8 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/steps.sh
 
 check "servers" scripts/install-servers.sh
-if run_step "build" cargo test --release --locked -p rondo --test proof --no-run; then
-    check_cargo_tests "proof" cargo test --release --locked -p rondo --test proof -- \
+if run_step "build" cargo test --release --locked -p rondo --test system --no-run; then
+    check_cargo_tests "proof" cargo test --release --locked -p rondo --test system -- \
         --ignored --test-threads=1 --nocapture "$@"
 else
     give_up "proof" "the build failed"

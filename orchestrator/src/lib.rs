@@ -5,7 +5,7 @@ mod manager;
 pub mod metric_names;
 pub mod order;
 
-use messaging::{Publisher, outbox, topology};
+use messaging::{Publisher, idempotency, outbox, topology};
 use service::{House, Part, ReadyCheck, StartError, database};
 
 pub use manager::{UnknownVersion, Workflow, WorkflowManager};
@@ -30,6 +30,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let events = Some(topology::events());
     outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), events, &runtime);
+    idempotency::start_forgetting(SERVICE, reader.clone(), &runtime);
     let admission = manager::Admission::start(house.config.business.open_sagas_max, reader.clone(), &runtime);
     let parts = manager::Parts {
         bus: &house.bus,

@@ -13,6 +13,7 @@ mod waiters;
 
 use std::sync::Arc;
 
+use chrono::SubsecRound;
 use contracts::Timestamp;
 use messaging::idempotency::Key;
 use messaging::rows::Record;
@@ -48,9 +49,9 @@ pub trait Workflow: Send + Sync + 'static {
     /// The row of a saga that begins.
     fn started(data: &Self::Data) -> Self::Row;
     /// The row when the saga's fate is known.
-    fn decided(data: &Self::Data, decision: &Decision) -> Self::Row;
+    fn decided(data: &Self::Data, decision: &Decision, now: Timestamp) -> Self::Row;
     /// The row when the saga has ended, if that changes it.
-    fn finished(data: &Self::Data, outcome: &Outcome) -> Option<Self::Row>;
+    fn finished(data: &Self::Data, outcome: &Outcome, now: Timestamp) -> Option<Self::Row>;
 }
 
 /// What begins a saga.
@@ -147,7 +148,7 @@ impl<W: Workflow> WorkflowManager<W> {
     }
 }
 
-/// The clock of this crate's shell.
+/// The clock of this crate's shell, in whole microseconds as Postgres keeps them.
 pub(crate) fn now() -> Timestamp {
-    chrono::Utc::now()
+    chrono::Utc::now().trunc_subsecs(6)
 }

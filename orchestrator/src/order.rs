@@ -4,6 +4,7 @@ mod data;
 mod http;
 mod row;
 
+use contracts::Timestamp;
 use saga::{Cause, Decision, Definition, Outcome, Saga};
 
 pub use data::Order;
@@ -54,17 +55,17 @@ impl Workflow for OrderWorkflow {
         OrderRow::pending(order)
     }
 
-    fn decided(order: &Order, decision: &Decision) -> OrderRow {
+    fn decided(order: &Order, decision: &Decision, now: Timestamp) -> OrderRow {
         match decision {
-            Decision::Confirmed => OrderRow::confirmed(order),
-            Decision::TurnedBack(cause) => OrderRow::turned_back(order, cause),
+            Decision::Confirmed => OrderRow::confirmed(order, now),
+            Decision::TurnedBack(cause) => OrderRow::turned_back(order, cause, now),
         }
     }
 
     /// A cancelled order is so once everything is undone; every other fate was known when it was decided.
-    fn finished(order: &Order, outcome: &Outcome) -> Option<OrderRow> {
+    fn finished(order: &Order, outcome: &Outcome, now: Timestamp) -> Option<OrderRow> {
         match outcome {
-            Outcome::TurnedBack(cause) if cause.is_cancel() => Some(OrderRow::cancelled(order)),
+            Outcome::TurnedBack(cause) if cause.is_cancel() => Some(OrderRow::cancelled(order, now)),
             _ => None,
         }
     }

@@ -60,6 +60,8 @@ const ASIDE: Duration = Duration::from_millis(500);
 pub(crate) struct Arrived<D: Decider> {
     pub(crate) input: D::Input,
     pub(crate) origin: Origin<D::Answer>,
+    /// A commit that covers it went unanswered: it may be done, and nobody may be told that it is not.
+    pub(crate) in_doubt: bool,
 }
 
 pub(crate) enum Origin<A> {
@@ -109,7 +111,7 @@ impl<D: Decider> Handle<D> {
     pub async fn call(&self, input: D::Input) -> Result<D::Answer, CallError> {
         let (caller, answer) = oneshot::channel();
         let origin = Origin::Call { caller, give_up_at: Instant::now() + self.call_wait_max };
-        self.calls.try_send(Arrived { input, origin }).map_err(|error| match error {
+        self.calls.try_send(Arrived { input, origin, in_doubt: false }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CallError::Busy,
             mpsc::error::TrySendError::Closed(_) => CallError::Stopping,
         })?;
@@ -119,7 +121,7 @@ impl<D: Decider> Handle<D> {
     /// Puts an input of the service's own clock through the loop; waits for room, not for the outcome.
     pub async fn submit(&self, input: D::Input) {
         // A closed loop is a stopping process; its clock goes on in the next one.
-        let _ = self.calls.send(Arrived { input, origin: Origin::Own }).await;
+        let _ = self.calls.send(Arrived { input, origin: Origin::Own, in_doubt: false }).await;
     }
 }
 
@@ -257,7 +259,7 @@ impl<D: Decider> BatchLoop<D> {
         let mut conflicts = 0;
         let mut waiting = VecDeque::from([batch]);
         while let Some(batch) = waiting.pop_front() {
-            let batch = give_up_late(batch);
+            let mut batch = give_up_late(batch);
             if batch.is_empty() {
                 continue;
             }
@@ -269,6 +271,9 @@ impl<D: Decider> BatchLoop<D> {
                 }
                 Err(error) => error,
             };
+            if matches!(error, BatchError::Commit(_)) {
+                batch.iter_mut().for_each(|arrived| arrived.in_doubt = true);
+            }
             let kind = error.kind();
             counter!(metric_names::BATCH_FAILURES, "service" => D::SERVICE, "kind" => kind_name(kind))
                 .increment(1);
@@ -341,7 +346,7 @@ impl<D: Decider> BatchLoop<D> {
             decided.iter_mut().flat_map(|decided| decided.events.drain(..)).collect();
         let stored = outbox::store(&tx, D::SERVICE, &events, now).await?;
         crash::reach(D::SERVICE, Point::BeforeCommit);
-        tx.commit().await?;
+        tx.commit().await.map_err(BatchError::Commit)?;
         histogram!(metric_names::BATCH_SIZE, "service" => D::SERVICE).record(batch.len() as f64);
         histogram!(metric_names::BATCH_SECONDS, "service" => D::SERVICE)
             .record(began.elapsed().as_secs_f64());
@@ -406,10 +411,10 @@ fn give_up_late<D: Decider>(batch: Vec<Arrived<D>>) -> Vec<Arrived<D>> {
     let mut kept = Vec::with_capacity(batch.len());
     for arrived in batch {
         match arrived.origin {
-            Origin::Call { caller, give_up_at } if give_up_at <= now => {
+            Origin::Call { caller, give_up_at } if give_up_at <= now && !arrived.in_doubt => {
                 let _ = caller.send(Err(CallError::Unavailable));
             }
-            origin => kept.push(Arrived { input: arrived.input, origin }),
+            origin => kept.push(Arrived { origin, ..arrived }),
         }
     }
     kept

@@ -8,6 +8,9 @@ pub enum BatchError {
     /// The database's own word.
     #[error(transparent)]
     Database(#[from] DbErr),
+    /// The commit failed; where the connection was lost, its outcome is unknown.
+    #[error("commit: {0}")]
+    Commit(#[source] DbErr),
     /// A statement touched another number of rows than it was given: somebody was there in between.
     #[error("{table}: {written} rows written where {expected} were expected")]
     RowCount {
@@ -42,7 +45,7 @@ impl BatchError {
         match self {
             Self::RowCount { .. } => FailureKind::Conflict,
             Self::Panic(_) => FailureKind::Poison,
-            Self::Database(error) => database_failure(error),
+            Self::Database(error) | Self::Commit(error) => database_failure(error),
         }
     }
 }

@@ -3,15 +3,21 @@
 //! Because it commits with the effect there is no "still running" to clean up after a crash, and two
 //! twins at once meet at the row's key: one of them is decided again and finds the other's.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use contracts::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
 use serde_json::value::RawValue;
+use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use crate::record;
 use crate::rows::{Json, Rows};
+use crate::runtime::Runtime;
 
+/// How often old requests are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// How long a request is remembered: a day is promised.
 const KEPT: TimeDelta = TimeDelta::hours(48);
 /// Rows forgotten in one statement.
@@ -82,12 +88,23 @@ pub fn earlier<'a>(remembered: &'a Rows<RememberedRequest>, key: &Key) -> Earlie
     }
 }
 
-/// Forgets requests that are older than what is promised (24 h), some at a time: no long locks. To be
-/// called now and then by every service that remembers requests.
-///
-/// # Errors
-/// A statement failed; what was forgotten before it stays so.
-pub async fn forget_old(db: &DatabaseConnection) -> Result<(), DbErr> {
+/// Starts what forgets requests that are older than what is promised (24 h). Every service that
+/// remembers requests needs it.
+pub fn start_forgetting(service: &'static str, db: DatabaseConnection, runtime: &Runtime) {
+    let shutdown = runtime.shutdown.clone();
+    runtime.tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(FORGET_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+            if let Err(error) = forget_old(&db).await {
+                tracing::warn!(service, %error, "old requests were not forgotten; trying again");
+            }
+        }
+    });
+}
+
+/// Some at a time: no long locks.
+async fn forget_old(db: &DatabaseConnection) -> Result<(), DbErr> {
     let sql = format!(
         "DELETE FROM idempotency_keys WHERE key_id IN (SELECT key_id FROM idempotency_keys \
          WHERE created_at < $1 ORDER BY created_at LIMIT {FORGOTTEN_MAX})"

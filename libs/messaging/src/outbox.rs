@@ -112,8 +112,13 @@ pub fn start_relay(
         let mut ticks = tokio::time::interval(RELAY_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = relay.round().await {
-                tracing::warn!(service, %error, "the outbox was not looked through; trying again");
+            match relay.round().await {
+                Ok(()) => {}
+                // Its owner makes it; until then the events wait here.
+                Err(RelayError::Stream(error)) => tracing::debug!(service, error, "no stream of events yet"),
+                Err(error) => {
+                    tracing::warn!(service, %error, "the outbox was not looked through; trying again")
+                }
             }
         }
     });

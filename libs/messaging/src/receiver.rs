@@ -169,7 +169,9 @@ impl<D: Decider> Receiver<D> {
         let decoded = self.decider.decode(&item);
         let envelope = Box::new(Envelope::of(item, raw));
         match decoded {
-            Ok(input) => Ok(Arrived { input, origin: Origin::Message { envelope, receipt } }),
+            Ok(input) => {
+                Ok(Arrived { input, origin: Origin::Message { envelope, receipt }, in_doubt: false })
+            }
             Err(error) => Err((Some(envelope), error.to_string())),
         }
     }

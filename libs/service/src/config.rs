@@ -227,7 +227,9 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
+        // Of our libraries only what needs somebody's attention.
+        let filter = "info,sqlx=warn,sea_orm_migration=warn,async_nats=warn".to_owned();
+        Self { filter, format: LogFormat::Text }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Logs and metrics of the process: installed once, whoever comes first.
 
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -22,7 +23,8 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// The filter has no meaning.
 pub fn start_logs(config: &TelemetryConfig) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = EnvFilter::try_new(&config.filter)?;
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines =
+        fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // An error means that a subscriber is there already: tests and `rondo up` may call twice.
     let _ = match config.format {
         LogFormat::Text => lines.try_init(),

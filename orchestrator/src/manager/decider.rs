@@ -184,14 +184,14 @@ impl<W: Workflow> ManagerDecider<W> {
                 }
                 Effect::Publish(event) => decided.events.push(event),
                 Effect::Decided(decision) => {
-                    set.rows.put(W::decided(&instance.data, &decision));
+                    set.rows.put(W::decided(&instance.data, &decision, now));
                     set.decided.push(W::key(&instance.data));
                 }
                 Effect::Finished(outcome) => {
                     let status = outcome.status().as_str();
                     counter!(metric_names::SAGAS_FINISHED, "workflow" => W::NAME, "outcome" => status)
                         .increment(1);
-                    if let Some(row) = W::finished(&instance.data, &outcome) {
+                    if let Some(row) = W::finished(&instance.data, &outcome, now) {
                         set.rows.put(row);
                         set.decided.push(W::key(&instance.data));
                     }

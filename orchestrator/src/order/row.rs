@@ -87,24 +87,25 @@ impl OrderRow {
         }
     }
 
-    pub(super) fn confirmed(order: &Order) -> Self {
-        Self { status: OrderStatus::Confirmed, ..Self::pending(order) }
+    pub(super) fn confirmed(order: &Order, now: Timestamp) -> Self {
+        Self { status: OrderStatus::Confirmed, updated_at: now, ..Self::pending(order) }
     }
 
     /// A cancelled order stays pending until everything is undone.
-    pub(super) fn turned_back(order: &Order, cause: &Cause) -> Self {
+    pub(super) fn turned_back(order: &Order, cause: &Cause, now: Timestamp) -> Self {
         if cause.is_cancel() {
             return Self::pending(order);
         }
         Self {
             status: OrderStatus::Rejected,
+            updated_at: now,
             reason: Some(cause.code.clone()),
             refusal: Json(cause.detail.clone()),
             ..Self::pending(order)
         }
     }
 
-    pub(super) fn cancelled(order: &Order) -> Self {
-        Self { status: OrderStatus::Cancelled, ..Self::pending(order) }
+    pub(super) fn cancelled(order: &Order, now: Timestamp) -> Self {
+        Self { status: OrderStatus::Cancelled, updated_at: now, ..Self::pending(order) }
     }
 }

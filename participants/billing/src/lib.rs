@@ -24,7 +24,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use contracts::Event;
 use contracts::user::UserRegistered;
-use messaging::{Decider, Handle, LoopLimits, Publisher, Source};
+use messaging::{Decider, Handle, LoopLimits, Publisher, Source, idempotency};
 use sea_orm::DatabaseConnection;
 use service::{House, Part, StartError, database};
 
@@ -54,6 +54,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         every: SWEEP_EVERY,
     };
     sweep.start(&house.runtime());
+    idempotency::start_forgetting(NAME, reads.clone(), &house.runtime());
     let ready = vec![database::ready("database", &reads)];
     let currency = house.config.business.currency.clone();
     let counter = Arc::new(http::Counter { handle, db: reads, currency });

@@ -1,5 +1,4 @@
-//! Now and then: looks for holds that nobody asked for in time and puts them through the loop; forgets
-//! old requests.
+//! Now and then: looks for holds that nobody asked for in time and puts them through the loop.
 //!
 //! No index serves the holds: one on what is held would be touched by every hold twice. Orders' ids are in
 //! the order of time, so the primary key leads to the old ones, and a mark in memory passes over those
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use contracts::Timestamp;
-use messaging::{Handle, Runtime, idempotency};
+use messaging::{Handle, Runtime};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::MissedTickBehavior;
 use uuid::{NoContext, Uuid};
@@ -41,9 +40,6 @@ impl Sweep {
                 match self.round(all_ended_up_to).await {
                     Ok(mark) => all_ended_up_to = mark,
                     Err(error) => tracing::warn!(%error, "holds were not looked through; trying again"),
-                }
-                if let Err(error) = idempotency::forget_old(&self.db).await {
-                    tracing::warn!(%error, "old requests were not forgotten; trying again");
                 }
             }
         });
