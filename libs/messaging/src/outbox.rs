@@ -117,7 +117,7 @@ pub fn start_relay(
                 // Its owner makes it; until then the events wait here.
                 Err(RelayError::Stream(error)) => tracing::debug!(service, error, "no stream of events yet"),
                 Err(error) => {
-                    tracing::warn!(service, %error, "the outbox was not looked through; trying again")
+                    tracing::warn!(service, %error, "the outbox was not looked through; trying again");
                 }
             }
         }

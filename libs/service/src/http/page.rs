@@ -92,9 +92,8 @@ fn filter<F: DeserializeOwned>(pairs: &[(String, String)]) -> Result<F, Problem>
 pub struct Listed<T> {
     /// The items of this page.
     pub items: Vec<T>,
-    /// Where the next page begins; absent on the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

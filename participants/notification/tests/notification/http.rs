@@ -34,7 +34,7 @@ async fn ones_own_letters_are_listed_newest_first() {
     let cursor = first["next_cursor"].as_str().unwrap();
     let rest = user.get(&format!("{PATH}?limit=2&cursor={cursor}")).await.body;
     assert_eq!(kinds(&rest), ["welcome"]);
-    assert!(rest.get("next_cursor").is_none(), "{rest}");
+    assert!(rest["next_cursor"].is_null(), "{rest}");
     desk.notification.stop().await;
 }
 

@@ -1,0 +1,10 @@
+//! The whole system as separate processes on private servers, under everything that can happen to
+//! them. Afterwards an independent check over the databases must find that nothing was lost or doubled.
+//!
+//! What is marked `long` runs in `make proof`.
+
+mod crashes;
+mod faults;
+mod orders;
+mod processes;
+mod replicas;

@@ -1,0 +1,110 @@
+//! Customers who order, and what must be true of all their orders in the end.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::eventually;
+use uuid::Uuid;
+
+use super::processes::System;
+
+/// What a customer of these tests has, in minor units.
+const DEPOSIT: i64 = 1_000_000;
+/// What one item costs.
+const PRICE: i64 = 100;
+/// How much of a position there is.
+const AVAILABLE: i64 = 100_000;
+/// How long everything accepted may take to its end once nothing is in its way.
+pub(crate) const END_WITHIN: Duration = Duration::from_secs(90);
+
+/// Customers, positions, and the orders that were accepted.
+pub(crate) struct Shop {
+    pub(crate) customers: Vec<Uuid>,
+    pub(crate) positions: Vec<Uuid>,
+    pub(crate) accepted: Vec<Uuid>,
+}
+
+impl Shop {
+    /// Puts positions in stock and money on accounts.
+    pub(crate) async fn open(system: &System, customers: usize, positions: usize) -> Self {
+        let operator = system.operator("stock");
+        let shop = Self {
+            customers: (0..customers).map(|_| Uuid::now_v7()).collect(),
+            positions: (0..positions).map(|_| Uuid::now_v7()).collect(),
+            accepted: Vec::new(),
+        };
+        for position in &shop.positions {
+            let body = json!({"name": "Thing", "price": PRICE, "available": AVAILABLE});
+            let answer = operator.put(&format!("/internal/api/v1/stock/position/{position}"), &body).await;
+            assert!(answer.status < 300, "{answer:?}");
+        }
+        for customer in &shop.customers {
+            shop.deposit(system, *customer, DEPOSIT).await;
+        }
+        shop
+    }
+
+    /// Money on an account.
+    pub(crate) async fn deposit(&self, system: &System, customer: Uuid, amount: i64) {
+        let answer =
+            system.client("billing", customer).post("/api/v1/account", &json!({"amount": amount})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// Places orders at once, without waiting for decisions; every fifth is too expensive and will be
+    /// undone after its stock was reserved.
+    pub(crate) async fn place(&mut self, system: &System, through: &str, orders: usize) {
+        let placing = (0..orders).map(|index| {
+            let customer = self.customers[index % self.customers.len()];
+            let position = self.positions[index % self.positions.len()];
+            let quantity = if index % 5 == 4 { 2 * DEPOSIT / PRICE } else { 1 };
+            place_one(
+                system,
+                through,
+                customer,
+                json!({"items": [{"position_id": position, "quantity": quantity}]}),
+            )
+        });
+        let placed = futures::future::join_all(placing).await;
+        self.accepted.extend(placed.into_iter().flatten());
+    }
+
+    /// Everything accepted has reached its end, and the books of all services agree.
+    pub(crate) async fn settled(&self, system: &System) {
+        let ended = eventually(END_WITHIN, "every accepted order to reach its end", async || {
+            let open = "SELECT count(*) FROM sagas WHERE finished_at IS NULL";
+            (system.number("orchestrator", open).await == 0).then_some(())
+        });
+        ended.await;
+        let pending = "SELECT count(*) FROM orders WHERE status = 'pending'";
+        assert_eq!(system.number("orchestrator", pending).await, 0, "no order is left undecided");
+        for order in &self.accepted {
+            let kept = format!("SELECT count(*) FROM orders WHERE order_id = '{order}'");
+            assert_eq!(system.number("orchestrator", &kept).await, 1, "the accepted order {order} is kept");
+        }
+        let report = audit(system).await;
+        assert!(report.is_clean(), "{report:#?}");
+    }
+}
+
+/// One order through a process; its id if it was accepted. A process that dies meanwhile gives none.
+async fn place_one(system: &System, through: &str, customer: Uuid, body: Value) -> Option<Uuid> {
+    let client = system.client(through, customer);
+    let request = client.request(Method::POST, "/api/v1/order").header("Prefer", "respond-async").json(&body);
+    let answer = client.try_send(request).await?;
+    let accepted = matches!(answer.status, 201 | 202);
+    let order_id = answer.body["order_id"].as_str().and_then(|id| id.parse().ok());
+    order_id.filter(|_| accepted || answer.status == 402)
+}
+
+/// The independent check over the databases.
+pub(crate) async fn audit(system: &System) -> audit::Report {
+    let urls = audit::DatabaseUrls {
+        billing: system.postgres.url("rondo_billing"),
+        stock: system.postgres.url("rondo_stock"),
+        orchestrator: system.postgres.url("rondo_orchestrator"),
+        notification: system.postgres.url("rondo_notification"),
+    };
+    audit::audit(&urls).await.unwrap()
+}

@@ -1,0 +1,193 @@
+//! The system under test: servers, and `rondo serve` processes that can be killed, frozen and started
+//! again.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sandbox::{Nats, Postgres};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, Statement};
+use service::token::Role;
+use testkit::{Client, eventually};
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+/// Every service with a database.
+pub(crate) const SERVICES: [&str; 6] = ["auth", "user", "billing", "stock", "notification", "orchestrator"];
+/// One process of each kind; those that only tests of other things need are together.
+pub(crate) const SEPARATE: [(&str, &[&str]); 5] = [
+    ("front", &["auth", "user"]),
+    ("billing", &["billing"]),
+    ("stock", &["stock"]),
+    ("notification", &["notification"]),
+    ("orchestrator", &["orchestrator"]),
+];
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Servers and processes of one test. Everything ends with it.
+pub(crate) struct System {
+    pub(crate) postgres: Postgres,
+    pub(crate) nats: Nats,
+    processes: BTreeMap<String, Process>,
+}
+
+/// A `rondo serve` process.
+struct Process {
+    services: Vec<String>,
+    public: SocketAddr,
+    internal: SocketAddr,
+    child: Child,
+}
+
+impl System {
+    /// Servers of its own, databases up to date, and these processes.
+    pub(crate) async fn start(layout: &[(&str, &[&str])]) -> Self {
+        let (postgres, nats) = tokio::join!(testkit::own_postgres(), testkit::nats());
+        for service in SERVICES {
+            postgres.create_database(&database(service)).await.unwrap();
+        }
+        let mut system = Self { postgres, nats, processes: BTreeMap::new() };
+        let migrated = system.rondo(&["migrate", "all"]).status().await.unwrap();
+        assert!(migrated.success(), "the databases are brought up to date");
+        for (name, services) in layout {
+            system.launch(name, services, &[]).await;
+        }
+        for (name, _) in layout {
+            system.ready(name).await;
+        }
+        system
+    }
+
+    fn rondo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rondo"));
+        command.args(arguments).kill_on_drop(true).stdin(Stdio::null());
+        command.env("LOG", "warn").env("NATS_URL", self.nats.url());
+        command.env("AUTH_SIGNING_KEY", testkit::SIGNING_KEY);
+        command.env("SHUTDOWN_GRACE_SECONDS", "5");
+        for service in SERVICES {
+            command.env(
+                format!("{}_DATABASE_URL", service.to_uppercase()),
+                self.postgres.url(&database(service)),
+            );
+        }
+        command
+    }
+
+    /// Starts a process, with additional environment; does not wait until it is ready.
+    pub(crate) async fn launch(&mut self, name: &str, services: &[&str], environment: &[(&str, &str)]) {
+        let address = || SocketAddr::from(([127, 0, 0, 1], testkit::free_port()));
+        let (public, internal) = (address(), address());
+        let arguments: Vec<&str> = ["serve"].iter().chain(services).copied().collect();
+        let mut command = self.rondo(&arguments);
+        command.env("PUBLIC_ADDR", public.to_string()).env("INTERNAL_ADDR", internal.to_string());
+        command.envs(environment.iter().copied());
+        let child = command.spawn().unwrap();
+        let services = services.iter().map(|&service| service.to_owned()).collect();
+        self.processes.insert(name.to_owned(), Process { services, public, internal, child });
+    }
+
+    /// Waits until a process answers that it is ready.
+    pub(crate) async fn ready(&mut self, name: &str) {
+        let client = self.internal_client(name, None);
+        let process = self.processes.get_mut(name).unwrap();
+        let what = format!("{name} to be ready");
+        eventually(READY_WITHIN, &what, async || {
+            if let Some(status) = process.child.try_wait().unwrap() {
+                panic!("{name} ended with {status} instead of getting ready");
+            }
+            let answer = client.try_get("/readyz").await?;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Starts a process again that has ended, and waits until it is ready.
+    pub(crate) async fn restart(&mut self, name: &str, environment: &[(&str, &str)]) {
+        let services = self.processes[name].services.clone();
+        let services: Vec<&str> = services.iter().map(String::as_str).collect();
+        self.launch(name, &services, environment).await;
+        self.ready(name).await;
+    }
+
+    /// Waits until a process was ended by SIGKILL.
+    pub(crate) async fn killed(&mut self, name: &str, within: Duration) {
+        use std::os::unix::process::ExitStatusExt;
+        let process = self.processes.get_mut(name).unwrap();
+        let status = tokio::time::timeout(within, process.child.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("{name} did not come to its point within {within:?}"));
+        assert_eq!(status.unwrap().signal(), Some(Signal::SIGKILL as i32), "{name} died by SIGKILL");
+    }
+
+    /// Kills a process at once.
+    pub(crate) async fn kill(&mut self, name: &str) {
+        self.processes.get_mut(name).unwrap().child.kill().await.unwrap();
+    }
+
+    /// Tells a process to stop and waits until it has.
+    pub(crate) async fn stop(&mut self, name: &str) {
+        self.signal(name, Signal::SIGTERM);
+        let child = &mut self.processes.get_mut(name).unwrap().child;
+        let status = tokio::time::timeout(Duration::from_secs(20), child.wait()).await;
+        assert!(status.expect("it stops in time").unwrap().success(), "{name} stops in order");
+    }
+
+    /// Sends a signal to a process.
+    pub(crate) fn signal(&self, name: &str, signal: Signal) {
+        let pid = self.processes[name].child.id().expect("the process runs");
+        kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
+    }
+
+    /// Whether a process stands still by SIGSTOP.
+    pub(crate) fn is_frozen(&self, name: &str) -> bool {
+        let pid = self.processes[name].child.id().expect("the process runs");
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    }
+
+    /// A client of a process' public listener, for a user.
+    pub(crate) fn client(&self, name: &str, user_id: Uuid) -> Client {
+        Client::new(self.processes[name].public, Some(testkit::token(user_id, &[Role::User])))
+    }
+
+    /// A client of a process' internal listener.
+    pub(crate) fn internal_client(&self, name: &str, token: Option<String>) -> Client {
+        Client::new(self.processes[name].internal, token)
+    }
+
+    /// A client of a process' internal listener, for an operator.
+    pub(crate) fn operator(&self, name: &str) -> Client {
+        self.internal_client(name, Some(testkit::token(Uuid::now_v7(), &[Role::User, Role::Operator])))
+    }
+
+    /// The test's own look into a service's database.
+    pub(crate) async fn look(&self, service: &str) -> DatabaseConnection {
+        let mut options = ConnectOptions::new(self.postgres.url(&database(service)));
+        options.max_connections(1).sqlx_logging(false);
+        Database::connect(options).await.unwrap()
+    }
+
+    /// One number out of a service's database.
+    pub(crate) async fn number(&self, service: &str, sql: &str) -> i64 {
+        let db = self.look(service).await;
+        let row = db.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await.unwrap();
+        row.unwrap().try_get_by_index(0).unwrap()
+    }
+
+    /// How many dead letters all services have.
+    pub(crate) async fn dead_letters(&self) -> i64 {
+        let mut sum = 0;
+        for service in ["billing", "stock", "notification", "orchestrator"] {
+            sum += self.number(service, "SELECT count(*) FROM dead_letters").await;
+        }
+        sum
+    }
+}
+
+/// The name of a service's database.
+pub(crate) fn database(service: &str) -> String {
+    format!("rondo_{service}")
+}
