@@ -38,7 +38,9 @@ pub(crate) async fn run(arguments: &MigrateArguments) -> anyhow::Result<()> {
         let name = service.name();
         let url = arguments.config.databases.url(name);
         let url = url.with_context(|| format!("{}_DATABASE_URL is not configured", name.to_uppercase()))?;
-        let db = Database::connect(url.expose_secret()).await.with_context(|| format!("the database of {name}"))?;
+        let db = Database::connect(url.expose_secret())
+            .await
+            .with_context(|| format!("the database of {name}"))?;
         service.migrate(&db).await?;
         tracing::info!(service = name, "the database is up to date");
     }

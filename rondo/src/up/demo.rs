@@ -84,7 +84,8 @@ impl Demo<'_> {
             bail!("the operator {email} cannot be registered: {}", answer.text().await?);
         }
         let db = self.house.database("auth", 1).await?;
-        let address = contracts::Email::parse(email).map_err(|error| anyhow::anyhow!("the operator's e-mail: {error}"))?;
+        let address = contracts::Email::parse(email)
+            .map_err(|error| anyhow::anyhow!("the operator's e-mail: {error}"))?;
         auth::ensure_role(&db, &address, Role::Operator, chrono::Utc::now()).await?;
         db.close().await?;
         let credentials = json!({"email": email, "password": password});
@@ -127,7 +128,11 @@ impl Demo<'_> {
         println!("  {postgres}");
         println!("  {nats}");
         println!("  Data        {}", data_dir.display());
-        println!("  Operator    {}  password {}", self.operator.email, self.operator.password.expose_secret());
+        println!(
+            "  Operator    {}  password {}",
+            self.operator.email,
+            self.operator.password.expose_secret()
+        );
         println!("Ctrl-C stops everything; the data stays for the next start.");
     }
 

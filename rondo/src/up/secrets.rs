@@ -36,8 +36,11 @@ pub(crate) fn operator(local: &LocalConfig) -> anyhow::Result<Operator> {
 }
 
 fn new_password() -> SecretString {
-    let password: String =
-        rand::rng().sample_iter(rand::distr::Alphanumeric).take(PASSWORD_CHARACTERS).map(char::from).collect();
+    let password: String = rand::rng()
+        .sample_iter(rand::distr::Alphanumeric)
+        .take(PASSWORD_CHARACTERS)
+        .map(char::from)
+        .collect();
     password.into()
 }
 
