@@ -2,6 +2,8 @@
 
 mod data;
 mod http;
+#[cfg(test)]
+mod proof;
 mod row;
 
 use contracts::Timestamp;

@@ -82,6 +82,11 @@ impl FieldErrors {
         self.0.is_empty()
     }
 
+    /// How many fields are told.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn into_vec(self) -> Vec<FieldError> {
         self.0
     }
