@@ -1,0 +1,11 @@
+//! Orders on a real PostgreSQL and a real NATS, with the real participants beside: what clients and
+//! operators are told, and that every finished saga's history tells the same saga again.
+
+mod creating;
+mod idempotency;
+mod limits;
+mod looking;
+mod operators;
+mod replay;
+mod shop;
+mod waiting;
