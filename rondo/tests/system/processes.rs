@@ -150,7 +150,12 @@ impl System {
 
     /// A client of a process' public listener, for a user.
     pub(crate) fn client(&self, name: &str, user_id: Uuid) -> Client {
-        Client::new(self.processes[name].public, Some(testkit::token(user_id, &[Role::User])))
+        self.public_client(name, Some(testkit::token(user_id, &[Role::User])))
+    }
+
+    /// A client of a process' public listener.
+    pub(crate) fn public_client(&self, name: &str, token: Option<String>) -> Client {
+        Client::new(self.processes[name].public, token)
     }
 
     /// A client of a process' internal listener.
