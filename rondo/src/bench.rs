@@ -31,6 +31,7 @@ use progress::Progress;
 use report::{Books, Report};
 use run::Runner;
 use system::System;
+use work::Observer;
 
 /// What is measured, and on what.
 #[derive(Debug, Args)]
@@ -107,12 +108,11 @@ pub(crate) async fn run(arguments: BenchArguments) -> anyhow::Result<()> {
 
 async fn measure(arguments: &BenchArguments, system: &System, progress: &Progress) -> anyhow::Result<Report> {
     let mut market = Market::open(arguments, system, progress).await?;
-    let mut runs = Vec::new();
-    let mut told = HashMap::new();
+    let runner = Runner { arguments, system, observer: Observer::connect(system).await?, progress };
+    let mut before = runner.settled().await?;
+    let (mut runs, mut told) = (Vec::new(), HashMap::new());
     for clients in &arguments.clients {
-        let runner = Runner { arguments, system, progress };
-        let run = runner.run(*clients, &mut market, &mut told).await?;
-        runs.push(run);
+        runs.push(runner.run(*clients, &mut market, &mut before, &mut told).await?);
     }
     let books = match system.audit_urls() {
         Some(urls) => {

@@ -8,7 +8,6 @@ use futures::{StreamExt, TryStreamExt, stream};
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use reqwest::Client;
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -62,9 +61,10 @@ struct Registered {
     user_id: Uuid,
 }
 
+/// What a login gives.
 #[derive(Deserialize)]
-struct Session {
-    access_token: String,
+pub(super) struct Session {
+    pub(super) access_token: String,
     expires_in: u64,
 }
 
@@ -111,10 +111,7 @@ impl Market {
 }
 
 async fn positions(count: u32, system: &System) -> anyhow::Result<Vec<Position>> {
-    let operator = system.operator();
-    let session =
-        log_in(&system.client, system.base_url(), &operator.email, operator.password.expose_secret());
-    let token = session.await.context("the operator")?.access_token;
+    let token = system.operator_token().await.context("the operator")?;
     let mut positions = Vec::new();
     for number in 0..count {
         let position_id = Uuid::now_v7();
@@ -174,7 +171,13 @@ impl Customer {
     }
 }
 
-async fn log_in(client: &Client, base_url: &str, email: &str, password: &str) -> anyhow::Result<Session> {
+/// Logs a user in.
+pub(super) async fn log_in(
+    client: &Client,
+    base_url: &str,
+    email: &str,
+    password: &str,
+) -> anyhow::Result<Session> {
     let body = json!({"email": email, "password": password});
     let answer = client.post(format!("{base_url}/api/v1/login")).json(&body).send().await?;
     if answer.status().as_u16() != 200 {

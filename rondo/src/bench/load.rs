@@ -49,11 +49,11 @@ pub(super) struct Tally {
     pub(super) told: Vec<(Uuid, Told)>,
 }
 
+/// What was seen, and the customers back.
+pub(super) type Driven = anyhow::Result<(Tally, Vec<Customer>)>;
+
 /// Starts the clients on a thread; each has some of the customers to itself, who come back at the end.
-pub(super) fn start(
-    plan: Plan,
-    customers: Vec<Vec<Customer>>,
-) -> anyhow::Result<oneshot::Receiver<anyhow::Result<(Tally, Vec<Customer>)>>> {
+pub(super) fn start(plan: Plan, customers: Vec<Vec<Customer>>) -> anyhow::Result<oneshot::Receiver<Driven>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (done, result) = oneshot::channel();
     std::thread::Builder::new().name("load".to_owned()).spawn(move || {
@@ -63,7 +63,7 @@ pub(super) fn start(
     Ok(result)
 }
 
-async fn all(plan: Plan, customers: Vec<Vec<Customer>>) -> anyhow::Result<(Tally, Vec<Customer>)> {
+async fn all(plan: Plan, customers: Vec<Vec<Customer>>) -> Driven {
     let mut clients = JoinSet::new();
     for mine in customers {
         clients.spawn(one(plan.clone(), mine));
@@ -77,7 +77,7 @@ async fn all(plan: Plan, customers: Vec<Vec<Customer>>) -> anyhow::Result<(Tally
     Ok((tally, customers))
 }
 
-async fn one(plan: Plan, mut customers: Vec<Customer>) -> anyhow::Result<(Tally, Vec<Customer>)> {
+async fn one(plan: Plan, mut customers: Vec<Customer>) -> Driven {
     let mut tally = Tally::default();
     let mut connection = Connection::open(&plan.authority).await.context("a client cannot connect")?;
     while Instant::now() < plan.ends_at {

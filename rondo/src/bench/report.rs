@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
 use super::BenchArguments;
 use super::load::Tally;
 use super::system::System;
-use super::work::{Rows, Work};
+use super::work::{Batches, Rows, Work};
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]
@@ -55,6 +55,8 @@ pub(super) struct Run {
     items_per_saga: f64,
     batches_per_saga: BTreeMap<String, f64>,
     inputs_per_batch: BTreeMap<String, f64>,
+    /// From begin to commit: a loop has one transaction at a time, so this bounds what it can do.
+    loop_seconds_per_1000_sagas: BTreeMap<String, f64>,
     commands_asked_again: f64,
     batch_failures: f64,
     dead_letters: f64,
@@ -133,6 +135,9 @@ impl Run {
             updated_hot: by_saga(rows.updated_hot),
             deleted: by_saga(rows.deleted),
         };
+        let by_service = |of: &dyn Fn(&Batches) -> f64| {
+            work.batches.iter().map(|(name, loops)| (name.clone(), of(loops))).collect()
+        };
         let by_1000 = |seconds: f64| seconds * 1000.0 / sagas.max(1.0);
         Self {
             clients,
@@ -149,12 +154,9 @@ impl Run {
             log_kib_per_saga: by_saga(work.log_bytes) / 1024.0,
             messages_per_saga: by_saga(work.messages),
             items_per_saga: by_saga(work.items),
-            batches_per_saga: work.batches.iter().map(|(name, (n, _))| (name.clone(), by_saga(*n))).collect(),
-            inputs_per_batch: work
-                .batches
-                .iter()
-                .map(|(name, (n, inputs))| (name.clone(), inputs / n))
-                .collect(),
+            batches_per_saga: by_service(&|loops| by_saga(loops.count)),
+            inputs_per_batch: by_service(&|loops| loops.inputs / loops.count),
+            loop_seconds_per_1000_sagas: by_service(&|loops| by_saga(loops.seconds) * 1000.0),
             commands_asked_again: work.asked_again,
             batch_failures: work.batch_failures,
             dead_letters: work.dead_letters,
@@ -215,10 +217,10 @@ impl Report {
             text +=
                 "Own durable servers; passwords hashed cheaply, tokens that last, all else as in rondo up.\n";
         }
-        text += &self.table().to_string();
-        text += &self.tables_of_rows().to_string();
-        text += &self.about_the_books();
-        text
+        let rows = self
+            .table_of_rows()
+            .map_or_else(String::new, |table| format!("\nRows per saga, last run:\n{table}\n"));
+        format!("{text}\n{}\n{rows}\n{}", self.table(), self.about_the_books())
     }
 
     /// A column a run.
@@ -252,21 +254,26 @@ impl Report {
                 figure(run.inputs_per_batch.get(service), 1)
             });
         }
+        for service in ["orchestrator", "billing", "stock", "notification"] {
+            line(&format!("loop s per 1,000 sagas: {service}"), &|run| {
+                figure(run.loop_seconds_per_1000_sagas.get(service), 3)
+            });
+        }
         line("commands asked again", &|run| run.commands_asked_again.to_string());
         line("batches that failed", &|run| run.batch_failures.to_string());
         table
     }
 
-    /// Rows by table, of the last run.
-    fn tables_of_rows(&self) -> Table {
-        let rows = self.runs.last().map(|run| &run.rows_per_saga_by_table);
+    /// Rows by table, of the last run, where they are known.
+    fn table_of_rows(&self) -> Option<Table> {
+        let rows = &self.runs.last()?.rows_per_saga_by_table;
         let columns = ["inserted", "updated", "of these HOT", "deleted"].map(str::to_owned);
         let mut table = plain(columns.into_iter());
-        for (name, rows) in rows.into_iter().flatten().filter(|(_, rows)| rows.written() > 0.001) {
+        for (name, rows) in rows.iter().filter(|(_, rows)| rows.written() > 0.001) {
             let figures = [rows.inserted, rows.updated, rows.updated_hot, rows.deleted];
             table.add_row(std::iter::once(name.clone()).chain(figures.map(|figure| format!("{figure:.3}"))));
         }
-        table
+        Some(table)
     }
 
     fn about_the_books(&self) -> String {
@@ -290,7 +297,7 @@ impl Report {
 
 fn plain(columns: impl Iterator<Item = String>) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(ASCII_MARKDOWN);
     let header: Vec<String> = std::iter::once(String::new()).chain(columns).collect();
     let width = header.len();
     table.set_header(header);

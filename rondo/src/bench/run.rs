@@ -10,7 +10,7 @@ use audit::Told;
 use chrono::Utc;
 use uuid::Uuid;
 
-use super::connection::{Authority, Connection};
+use super::connection::Authority;
 use super::customers::{Customer, Market};
 use super::load::{self, Plan, Tally};
 use super::progress::Progress;
@@ -20,13 +20,14 @@ use super::work::{Observer, Work};
 use super::{BenchArguments, QUIET_WITHIN};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// PostgreSQL's sessions report what they have done once a second at most, at the end of a transaction.
-const STATISTICS_LAG: Duration = Duration::from_millis(1200);
+/// So late a session of PostgreSQL that has become idle tells what it did.
+const STATISTICS_LAG: Duration = Duration::from_millis(10_500);
 
 /// What every run needs.
 pub(super) struct Runner<'a> {
     pub(super) arguments: &'a BenchArguments,
     pub(super) system: &'a System,
+    pub(super) observer: Observer<'a>,
     pub(super) progress: &'a Progress,
 }
 
@@ -37,25 +38,26 @@ struct Window {
 }
 
 impl Runner<'_> {
-    /// Drives `clients` clients, and waits until everything that they began has ended. Every order is
-    /// added to `told`.
+    /// Drives `clients` clients, and waits until everything that they began has ended. `before` is what
+    /// was done before, and becomes what was done after. Every order is added to `told`.
     pub(super) async fn run(
         &self,
         clients: u32,
         market: &mut Market,
+        before: &mut Work,
         told: &mut HashMap<Uuid, Told>,
     ) -> anyhow::Result<Run> {
-        let observer = Observer::connect(self.system).await?;
-        let before = self.settled(&observer, market, told).await?;
         let plan = self.plan(market)?;
         let mine = dealt(std::mem::take(&mut market.customers), clients);
         let load = load::start(plan.clone(), mine)?;
-        let window = self.watch(clients, &plan, &observer).await?;
+        let window = self.watch(clients, &plan).await?;
         let (tally, customers) = load.await.context("the load's thread ended")??;
         market.customers = customers;
         told.extend(tally.told.iter().copied());
-        let after = self.settled(&observer, market, told).await?;
-        Ok(self.summary(clients, tally, &window, &after.since(&before)))
+        let after = self.settled().await?;
+        let work = after.since(before);
+        *before = after;
+        Ok(self.summary(clients, tally, &window, &work))
     }
 
     fn plan(&self, market: &Market) -> anyhow::Result<Plan> {
@@ -73,7 +75,8 @@ impl Runner<'_> {
     }
 
     /// Measures what can only be measured from within.
-    async fn watch(&self, clients: u32, plan: &Plan, observer: &Observer<'_>) -> anyhow::Result<Window> {
+    async fn watch(&self, clients: u32, plan: &Plan) -> anyhow::Result<Window> {
+        let observer = &self.observer;
         let seconds = self.arguments.warm_up + self.arguments.seconds;
         let step = self.progress.steps(format!("{clients} clients"), seconds);
         tokio::time::sleep_until(plan.counts_from.into()).await;
@@ -101,29 +104,15 @@ impl Runner<'_> {
         })
     }
 
-    /// What was done up to now, once all is quiet. An order that is alone makes PostgreSQL's sessions
-    /// report what they have kept to themselves.
-    async fn settled(
-        &self,
-        observer: &Observer<'_>,
-        market: &mut Market,
-        told: &mut HashMap<Uuid, Told>,
-    ) -> anyhow::Result<Work> {
+    /// What was done up to now, once all is quiet and PostgreSQL's sessions have told it.
+    pub(super) async fn settled(&self) -> anyhow::Result<Work> {
+        let observer = &self.observer;
         quiet(observer).await?;
-        tokio::time::sleep(STATISTICS_LAG).await;
-        let (customer, position) = (&mut market.customers[0], &market.positions[0]);
-        if customer.is_expiring() {
-            customer.log_in(&self.system.client, self.system.base_url()).await?;
+        if observer.sees_databases() {
+            let step = self.progress.step("waiting for PostgreSQL's statistics");
+            tokio::time::sleep(STATISTICS_LAG).await;
+            step.done();
         }
-        let mut connection = Connection::open(&Authority::parse(self.system.base_url())?).await?;
-        let answer = connection.order(&customer.authorization, position.order.clone()).await?;
-        let mut tally = Tally::default();
-        tally.note(answer, false, None);
-        if let Some((what, _)) = tally.unexpected.first_key_value() {
-            bail!("an order alone was answered {what}");
-        }
-        told.extend(tally.told);
-        quiet(observer).await?;
         observer.look().await
     }
 

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use reqwest::{Client, StatusCode};
+use reqwest::Client;
 use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 use service::config::Databases;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 use super::BenchArguments;
+use super::customers::log_in;
 use super::processes::{cpu_seconds, own_cpu_seconds};
 use super::progress::Progress;
 use crate::services::Service;
@@ -29,9 +29,9 @@ const TOKEN_SECONDS: &str = "86400";
 
 /// Somebody who may put positions in stock.
 #[derive(Debug)]
-pub(super) struct Operator {
-    pub(super) email: String,
-    pub(super) password: SecretString,
+struct Operator {
+    email: String,
+    password: SecretString,
 }
 
 /// A running system.
@@ -100,21 +100,10 @@ impl System {
         Ok(system)
     }
 
-    /// Ready when the operator can log in: that is the last thing that `rondo up` sees to.
+    /// Ready when it says so and the operator has the role, which `rondo up` sees to after its start.
     async fn ready(&mut self) -> anyhow::Result<()> {
-        let began = std::time::Instant::now();
-        let credentials =
-            json!({"email": self.operator.email, "password": self.operator.password.expose_secret()});
-        loop {
-            let login = self.client.post(format!("{}/api/v1/login", self.base_url)).json(&credentials);
-            let ready = self.client.get(format!("{}/readyz", self.internal_url));
-            let answers = (login.send().await, ready.send().await);
-            let ok = |answer: Result<reqwest::Response, _>| {
-                answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
-            };
-            if ok(answers.0) && ok(answers.1) {
-                return Ok(());
-            }
+        let began = Instant::now();
+        while !self.serves_the_operator().await {
             if let Some(own) = &mut self.own
                 && let Some(status) = own.services.try_wait()?
             {
@@ -125,6 +114,30 @@ impl System {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+        Ok(())
+    }
+
+    async fn serves_the_operator(&self) -> bool {
+        let Ok(token) = self.operator_token().await else { return false };
+        let asks = [
+            self.client.get(format!("{}/readyz", self.internal_url)),
+            self.client
+                .get(format!("{}/internal/api/v1/sagas?limit=1", self.internal_url))
+                .bearer_auth(token),
+        ];
+        for ask in asks {
+            if !ask.send().await.is_ok_and(|answer| answer.status().is_success()) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A new token of the operator.
+    pub(super) async fn operator_token(&self) -> anyhow::Result<String> {
+        let Operator { email, password } = &self.operator;
+        let session = log_in(&self.client, &self.base_url, email, password.expose_secret()).await?;
+        Ok(session.access_token)
     }
 
     /// Of the public listener, without a slash at the end.
@@ -135,10 +148,6 @@ impl System {
     /// Of the internal listener, without a slash at the end.
     pub(super) fn internal_url(&self) -> &str {
         &self.internal_url
-    }
-
-    pub(super) fn operator(&self) -> &Operator {
-        &self.operator
     }
 
     /// Whether it was started by the bench.

@@ -36,6 +36,15 @@ pub(super) struct Rows {
     pub(super) deleted: f64,
 }
 
+/// What a service's loop did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Batches {
+    pub(super) count: f64,
+    pub(super) inputs: f64,
+    /// From begin to commit.
+    pub(super) seconds: f64,
+}
+
 /// Counters, as they are or as they have grown.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Work {
@@ -52,8 +61,8 @@ pub(super) struct Work {
     pub(super) asked_again: f64,
     pub(super) dead_letters: f64,
     pub(super) batch_failures: f64,
-    /// Batches and their inputs, by service.
-    pub(super) batches: BTreeMap<String, (f64, f64)>,
+    /// By service.
+    pub(super) batches: BTreeMap<String, Batches>,
 }
 
 impl<'a> Observer<'a> {
@@ -72,6 +81,11 @@ impl<'a> Observer<'a> {
 
     fn orchestrator(&self) -> Option<&DatabaseConnection> {
         self.databases.iter().find(|(service, _)| *service == Service::Orchestrator).map(|(_, db)| db)
+    }
+
+    /// Whether any database is known.
+    pub(super) fn sees_databases(&self) -> bool {
+        !self.databases.is_empty()
     }
 
     /// The system's metrics of now.
@@ -136,12 +150,17 @@ impl Work {
         use messaging::metric_names as m;
         use orchestrator::metric_names as o;
         let batches = Service::ALL.into_iter().map(Service::name).map(|service| {
-            let size =
-                |part: &str| metrics.sum_where(&format!("{}_{part}", m::BATCH_SIZE), "service", service);
-            (service.to_owned(), (size("count"), size("sum")))
+            let of =
+                |name: &str, part: &str| metrics.sum_where(&format!("{name}_{part}"), "service", service);
+            let batches = Batches {
+                count: of(m::BATCH_SIZE, "count"),
+                inputs: of(m::BATCH_SIZE, "sum"),
+                seconds: of(m::BATCH_SECONDS, "sum"),
+            };
+            (service.to_owned(), batches)
         });
         Self {
-            batches: batches.filter(|(_, (batches, _))| *batches > 0.0).collect(),
+            batches: batches.filter(|(_, batches)| batches.count > 0.0).collect(),
             sagas: metrics.sum(o::SAGAS_FINISHED),
             messages: metrics.sum(m::PUBLISHED_MESSAGES),
             items: metrics.sum(m::PUBLISHED_ITEMS),
@@ -164,7 +183,12 @@ impl Work {
         let commits = self.commits.iter().map(|(name, now)| (name.clone(), less(name, now, &before.commits)));
         let batches = self.batches.iter().map(|(name, now)| {
             let before = before.batches.get(name).copied().unwrap_or_default();
-            (name.clone(), (now.0 - before.0, now.1 - before.1))
+            let batches = Batches {
+                count: now.count - before.count,
+                inputs: now.inputs - before.inputs,
+                seconds: now.seconds - before.seconds,
+            };
+            (name.clone(), batches)
         });
         Self {
             rows: rows.filter(|(_, rows)| *rows != Rows::default()).collect(),
@@ -176,7 +200,7 @@ impl Work {
             asked_again: self.asked_again - before.asked_again,
             dead_letters: self.dead_letters - before.dead_letters,
             batch_failures: self.batch_failures - before.batch_failures,
-            batches: batches.filter(|(_, (batches, _))| *batches > 0.0).collect(),
+            batches: batches.filter(|(_, batches)| batches.count > 0.0).collect(),
         }
     }
 }
