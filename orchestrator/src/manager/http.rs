@@ -53,7 +53,7 @@ async fn history(db: &DatabaseConnection, saga_id: Uuid) -> Result<Vec<Record>, 
 
 /// Sagas, newest first.
 #[utoipa::path(
-    get, path = "/internal/api/v1/sagas", tag = "operators",
+    get, path = "/internal/api/v1/sagas", operation_id = "list_sagas", tag = "operators",
     security(("bearer" = [])),
     params(SagasFilter, PageParameters),
     responses(
@@ -71,7 +71,7 @@ async fn list(
 
 /// One saga with everything that is known about it.
 #[utoipa::path(
-    get, path = "/internal/api/v1/sagas/{id}", tag = "operators",
+    get, path = "/internal/api/v1/sagas/{id}", operation_id = "read_saga", tag = "operators",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The saga")),
     responses(

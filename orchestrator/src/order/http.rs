@@ -14,7 +14,7 @@ use messaging::rows::{Hold, Rows};
 use sea_orm::Value;
 use serde::Deserialize;
 use service::http::documentation::{
-    BodyProblems, Failures, NotFound, ProblemBody, Unauthenticated, Unprocessable,
+    BodyProblems, Failures, IdempotencyKeyHeader, NotFound, ProblemBody, Unauthenticated, Unprocessable,
 };
 use service::http::{
     Caller, FieldErrors, Json, Keyed, Listed, Page, PageParameters, Path, PreferWait, Problem, Trace,
@@ -59,11 +59,11 @@ pub(crate) fn routes(
 ///
 /// Answers when its saga has decided, or after `Prefer: wait` seconds with 202.
 #[utoipa::path(
-    post, path = "/api/v1/order", tag = "orders",
+    post, path = "/api/v1/order", operation_id = "create_order", tag = "orders",
     security(("bearer" = [])),
     params(
         ("Prefer" = Option<String>, Header, description = "`wait=N` seconds (default 5, at most 30) or `respond-async`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters"),
+        IdempotencyKeyHeader,
     ),
     request_body = NewOrder,
     responses(
@@ -154,7 +154,7 @@ impl Orders {
 
 /// One order.
 #[utoipa::path(
-    get, path = "/api/v1/order/{id}", tag = "orders",
+    get, path = "/api/v1/order/{id}", operation_id = "read_order", tag = "orders",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The order")),
     responses((status = 200, description = "The order", body = OrderOut), Unauthenticated, NotFound, Failures),
@@ -184,7 +184,7 @@ impl Validate for OrdersFilter {
 
 /// Your orders, newest first.
 #[utoipa::path(
-    get, path = "/api/v1/orders", tag = "orders",
+    get, path = "/api/v1/orders", operation_id = "list_orders", tag = "orders",
     security(("bearer" = [])),
     params(OrdersFilter, PageParameters),
     responses(
@@ -211,7 +211,7 @@ async fn list(
 
 /// The saga of an order: where it stands and what happened.
 #[utoipa::path(
-    get, path = "/api/v1/order/{id}/saga", tag = "orders",
+    get, path = "/api/v1/order/{id}/saga", operation_id = "read_order_saga", tag = "orders",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The order")),
     responses(

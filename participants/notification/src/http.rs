@@ -68,6 +68,7 @@ struct NotificationOut {
 #[utoipa::path(
     get,
     path = "/api/v1/notifications",
+    operation_id = "list_notifications",
     tag = "notification",
     security(("bearer" = [])),
     params(PageParameters, ByOrder),

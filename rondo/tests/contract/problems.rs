@@ -6,6 +6,7 @@ use service::token::Role;
 use testkit::{Answer, Client};
 use uuid::Uuid;
 
+use crate::processes::System;
 use crate::table::{INTERNAL, PROBES, PUBLIC, Row};
 use crate::{ALL, whole_system};
 
@@ -54,9 +55,22 @@ async fn send_text(client: &Client, method: Method, path: &str, content_type: &s
     client.send(client.request(method, path).header("content-type", content_type).body(body)).await
 }
 
+/// One system for all of them: a system takes longer to start than to be asked.
 #[tokio::test]
-async fn nothing_internal_is_behind_the_public_listener() {
+async fn every_service_tells_problems_alike() {
     let system = whole_system().await;
+    nothing_internal_is_behind_the_public_listener(&system).await;
+    a_token_is_needed_wherever_the_contract_says_so(&system).await;
+    the_internal_listener_lets_operators_and_services_in_and_nobody_else(&system).await;
+    a_request_keeps_the_trace_of_its_caller(&system).await;
+    a_method_that_a_path_does_not_know_is_refused_with_those_it_does(&system).await;
+    a_body_that_is_too_large_is_refused_by_every_service(&system).await;
+    a_body_that_cannot_be_read_is_refused_by_every_service(&system).await;
+    a_malformed_or_unknown_id_is_not_found(&system).await;
+    what_postgres_cannot_store_is_refused_before_it_is_asked(&system).await;
+}
+
+async fn nothing_internal_is_behind_the_public_listener(system: &System) {
     let operator = testkit::token(Uuid::now_v7(), &[Role::User, Role::Operator]);
     for token in [None, Some(operator)] {
         let client = system.public_client(ALL, token);
@@ -77,9 +91,7 @@ async fn nothing_internal_is_behind_the_public_listener() {
     }
 }
 
-#[tokio::test]
-async fn a_token_is_needed_wherever_the_contract_says_so() {
-    let system = whole_system().await;
+async fn a_token_is_needed_wherever_the_contract_says_so(system: &System) {
     let anybody = system.public_client(ALL, None);
     for row in PUBLIC {
         let path = address(&row);
@@ -102,9 +114,7 @@ async fn a_token_is_needed_wherever_the_contract_says_so() {
     }
 }
 
-#[tokio::test]
-async fn the_internal_listener_lets_operators_and_services_in_and_nobody_else() {
-    let system = whole_system().await;
+async fn the_internal_listener_lets_operators_and_services_in_and_nobody_else(system: &System) {
     let anybody = system.internal_client(ALL, None);
     let customer =
         system.internal_client(ALL, Some(testkit::token(Uuid::now_v7(), &[Role::User, Role::Courier])));
@@ -123,9 +133,7 @@ async fn the_internal_listener_lets_operators_and_services_in_and_nobody_else() 
     }
 }
 
-#[tokio::test]
-async fn a_request_keeps_the_trace_of_its_caller() {
-    let system = whole_system().await;
+async fn a_request_keeps_the_trace_of_its_caller(system: &System) {
     let client = system.client(ALL, Uuid::now_v7());
     let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     for path in ["/api/v1/account", "/api/v1/nowhere"] {
@@ -135,9 +143,7 @@ async fn a_request_keeps_the_trace_of_its_caller() {
     }
 }
 
-#[tokio::test]
-async fn a_method_that_a_path_does_not_know_is_refused_with_those_it_does() {
-    let system = whole_system().await;
+async fn a_method_that_a_path_does_not_know_is_refused_with_those_it_does(system: &System) {
     let client = system.client(ALL, Uuid::now_v7());
     for (wrong, path, known) in [
         ("GET", "/api/v1/login", "POST"),
@@ -158,9 +164,7 @@ async fn a_method_that_a_path_does_not_know_is_refused_with_those_it_does() {
     }
 }
 
-#[tokio::test]
-async fn a_body_that_is_too_large_is_refused_by_every_service() {
-    let system = whole_system().await;
+async fn a_body_that_is_too_large_is_refused_by_every_service(system: &System) {
     let (client, operator) = (system.client(ALL, Uuid::now_v7()), system.operator(ALL));
     let body = format!("{{\"text\":\"{}\"}}", "a".repeat(MEBIBYTE));
     for (_, path) in WITH_BODY {
@@ -179,9 +183,7 @@ async fn a_body_that_is_too_large_is_refused_by_every_service() {
     );
 }
 
-#[tokio::test]
-async fn a_body_that_cannot_be_read_is_refused_by_every_service() {
-    let system = whole_system().await;
+async fn a_body_that_cannot_be_read_is_refused_by_every_service(system: &System) {
     let (client, operator) = (system.client(ALL, Uuid::now_v7()), system.operator(ALL));
     let stock = position();
     let routes = WITH_BODY.map(|(_, path)| (&client, Method::POST, path));
@@ -210,9 +212,7 @@ fn position() -> String {
     format!("/internal/api/v1/stock/position/{}", Uuid::now_v7())
 }
 
-#[tokio::test]
-async fn a_malformed_or_unknown_id_is_not_found() {
-    let system = whole_system().await;
+async fn a_malformed_or_unknown_id_is_not_found(system: &System) {
     let (client, internal) = (system.client(ALL, Uuid::now_v7()), system.operator(ALL));
     let of = |client: &Client, row: &Row, id: &str| (client.clone(), row.path.replace("{id}", id));
     let reads = PUBLIC.iter().map(|row| (&client, row)).chain(INTERNAL.iter().map(|row| (&internal, row)));
@@ -226,9 +226,7 @@ async fn a_malformed_or_unknown_id_is_not_found() {
     }
 }
 
-#[tokio::test]
-async fn what_postgres_cannot_store_is_refused_before_it_is_asked() {
-    let system = whole_system().await;
+async fn what_postgres_cannot_store_is_refused_before_it_is_asked(system: &System) {
     let client = system.client(ALL, Uuid::now_v7());
     let nul = "a\0b";
     for (path, body) in [

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::validate::FieldError;
 
@@ -37,6 +37,16 @@ pub struct ProblemBody {
     #[serde(flatten)]
     #[schema(additional_properties)]
     pub members: Map<String, Value>,
+}
+
+/// The header of requests that may be sent again.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IdempotencyKeyHeader {
+    /// Of one's own choosing: 1 to 255 visible ASCII characters. The same request with the same key is
+    /// answered the same again and changes nothing more.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    pub key: Option<String>,
 }
 
 /// 401, of everything that needs a token.

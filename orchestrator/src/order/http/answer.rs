@@ -32,6 +32,7 @@ pub(super) struct OrderOut {
     /// What is ordered.
     items: Vec<ItemOut>,
     /// Minor units; null until it is known.
+    #[schema(required)]
     total: Option<i64>,
     /// ISO 4217.
     currency: String,

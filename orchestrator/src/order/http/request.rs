@@ -27,7 +27,10 @@ pub(super) struct NewOrder {
     price: Option<i64>,
     /// Own words.
     #[serde(default)]
-    #[schema(max_length = 500)]
+    #[schema(
+        max_length = 500,
+        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub(super) comment: Option<String>,
 }
 

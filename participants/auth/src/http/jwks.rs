@@ -23,6 +23,7 @@ struct KeySetBody {
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
+    operation_id = "read_keys",
     tag = "auth",
     responses((status = 200, description = "The keys", body = KeySetBody), Failures)
 )]

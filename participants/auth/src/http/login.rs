@@ -20,7 +20,12 @@ use crate::{Auth, Shared};
 #[serde(deny_unknown_fields)]
 pub(super) struct LoginIn {
     /// The e-mail of the registration.
-    #[schema(max_length = 254, example = "ann@example.com")]
+    #[schema(
+        min_length = 1,
+        max_length = 254,
+        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$",
+        example = "ann@example.com"
+    )]
     email: String,
     /// The password.
     #[schema(value_type = String, format = Password, min_length = 1, max_length = 128)]
@@ -52,6 +57,7 @@ pub(super) struct LoginOut {
 #[utoipa::path(
     post,
     path = "/api/v1/login",
+    operation_id = "login",
     tag = "auth",
     request_body = LoginIn,
     responses(

@@ -21,7 +21,7 @@ pub(super) struct RegisterIn {
     /// Chosen by the user service; the same id is the same user.
     user_id: Uuid,
     /// Not yet another user's.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "email", max_length = 254)]
     email: Email,
     /// The password; its length is checked where the user typed it.
     #[schema(value_type = String, format = Password)]
@@ -53,6 +53,7 @@ pub(super) struct RegisterOut {
 #[utoipa::path(
     post,
     path = "/internal/api/v1/register",
+    operation_id = "register_credentials",
     tag = "auth",
     security(("bearer" = [])),
     request_body = RegisterIn,

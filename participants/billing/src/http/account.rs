@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use contracts::Amount;
 use serde::{Deserialize, Serialize};
-use service::http::documentation::{BodyProblems, Failures, ProblemBody, Unauthenticated};
+use service::http::documentation::{
+    BodyProblems, Failures, IdempotencyKeyHeader, ProblemBody, Unauthenticated,
+};
 use service::http::{Caller, FieldErrors, Json, Keyed, Problem, REPLAYED, Validate};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -62,6 +64,7 @@ impl AccountOut {
 #[utoipa::path(
     get,
     path = "/api/v1/account",
+    operation_id = "read_account",
     tag = "billing",
     security(("bearer" = [])),
     responses((status = 200, description = "The account", body = AccountOut), Unauthenticated, Failures)
@@ -78,9 +81,10 @@ pub(super) async fn read(caller: Caller, State(counter): State<Shared>) -> Resul
 #[utoipa::path(
     post,
     path = "/api/v1/account",
+    operation_id = "deposit",
     tag = "billing",
     security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(IdempotencyKeyHeader),
     request_body = AmountIn,
     responses(
         (
@@ -109,9 +113,10 @@ pub(super) async fn deposit(
 #[utoipa::path(
     post,
     path = "/api/v1/account/withdraw",
+    operation_id = "withdraw",
     tag = "billing",
     security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(IdempotencyKeyHeader),
     request_body = AmountIn,
     responses(
         (

@@ -73,6 +73,7 @@ impl From<Entry> for EntryOut {
 #[utoipa::path(
     get,
     path = "/api/v1/account/entries",
+    operation_id = "list_entries",
     tag = "billing",
     security(("bearer" = [])),
     params(PageParameters),

@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::response::Response;
 use contracts::Amount;
 use serde::{Deserialize, Serialize};
-use service::http::documentation::{BodyProblems, Failures, Forbidden, ProblemBody, Unauthenticated};
+use service::http::documentation::{
+    BodyProblems, Failures, Forbidden, IdempotencyKeyHeader, ProblemBody, Unauthenticated,
+};
 use service::http::{FieldErrors, InternalCaller, Json, Keyed, Problem, Validate};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -55,9 +57,10 @@ pub(super) struct PaymentOut {
 #[utoipa::path(
     post,
     path = "/internal/api/v1/payment",
+    operation_id = "take_payment",
     tag = "billing",
     security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(IdempotencyKeyHeader),
     request_body = PaymentIn,
     responses(
         (

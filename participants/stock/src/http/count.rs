@@ -28,6 +28,7 @@ pub(super) struct CountOut {
 #[utoipa::path(
     get,
     path = "/api/v1/stock/position/{id}/count",
+    operation_id = "count_position",
     tag = "stock",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The position")),

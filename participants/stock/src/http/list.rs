@@ -35,6 +35,7 @@ pub(super) struct PositionOut {
 #[utoipa::path(
     get,
     path = "/api/v1/stock/positions",
+    operation_id = "list_positions",
     tag = "stock",
     security(("bearer" = [])),
     params(PageParameters),

@@ -20,7 +20,11 @@ use crate::position::Position;
 #[serde(deny_unknown_fields)]
 pub(super) struct PutIn {
     /// What it is called.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: String,
     /// Of one, in minor units.
     #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000_000_i64)]
@@ -61,6 +65,7 @@ pub(super) struct PutOut {
 #[utoipa::path(
     put,
     path = "/internal/api/v1/stock/position/{id}",
+    operation_id = "put_position",
     tag = "stock",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The position")),

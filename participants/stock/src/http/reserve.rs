@@ -54,6 +54,7 @@ pub(super) struct ReservedOut {
 #[utoipa::path(
     post,
     path = "/api/v1/stock/position/{id}/reserve",
+    operation_id = "reserve_position",
     tag = "stock",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The position")),

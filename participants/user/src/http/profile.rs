@@ -38,13 +38,19 @@ impl From<LocaleName> for Locale {
 #[serde(deny_unknown_fields)]
 pub(super) struct ProfileIn {
     /// How to address the user.
-    #[schema(max_length = 100)]
+    #[schema(
+        max_length = 100,
+        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: Option<String>,
     /// Digits, spaces, `+`, `-`, `(` and `)`.
-    #[schema(max_length = 32, example = "+7 900 000-00-00")]
+    #[schema(max_length = 32, pattern = "^[0-9 +()-]*$", example = "+7 900 000-00-00")]
     phone: Option<String>,
     /// The postal address.
-    #[schema(max_length = 500)]
+    #[schema(
+        max_length = 500,
+        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
+    )]
     address: Option<String>,
     /// The language of letters.
     locale: Option<LocaleName>,
@@ -69,10 +75,13 @@ pub(super) struct ProfileOut {
     /// Where letters go.
     email: String,
     /// How to address the user.
+    #[schema(required)]
     name: Option<String>,
     /// The phone number.
+    #[schema(required)]
     phone: Option<String>,
     /// The postal address.
+    #[schema(required)]
     address: Option<String>,
     /// The language of letters.
     #[schema(value_type = LocaleName)]
@@ -90,6 +99,7 @@ impl From<User> for ProfileOut {
 #[utoipa::path(
     get,
     path = "/api/v1/user/profile",
+    operation_id = "read_profile",
     tag = "user",
     security(("bearer" = [])),
     responses((status = 200, description = "The profile", body = ProfileOut), Unauthenticated, NotFound, Failures)
@@ -103,6 +113,7 @@ pub(super) async fn read(caller: Caller, State(users): State<Shared>) -> Result<
 #[utoipa::path(
     post,
     path = "/api/v1/user/profile",
+    operation_id = "change_profile",
     tag = "user",
     security(("bearer" = [])),
     request_body = ProfileIn,
@@ -147,6 +158,7 @@ fn profile_changed(user: &User) -> ProfileChanged {
 #[utoipa::path(
     get,
     path = "/internal/api/v1/user/{id}/profile",
+    operation_id = "read_profile_of_user",
     tag = "user",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The user")),

@@ -23,13 +23,17 @@ use crate::{NAME, Shared, Users};
 #[serde(deny_unknown_fields)]
 pub(super) struct RegisterIn {
     /// Where letters go; also the name to log in with.
-    #[schema(value_type = String, max_length = 254, example = "ann@example.com")]
+    #[schema(value_type = String, format = "email", max_length = 254, example = "ann@example.com")]
     email: Email,
     /// 8 to 128 characters.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     password: SecretString,
     /// How to address the user.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: Option<String>,
 }
 
@@ -49,6 +53,7 @@ pub(super) struct RegisterOut {
     /// The e-mail, in lower case.
     email: String,
     /// How to address the user.
+    #[schema(required)]
     name: Option<String>,
 }
 
@@ -56,6 +61,7 @@ pub(super) struct RegisterOut {
 #[utoipa::path(
     post,
     path = "/api/v1/register",
+    operation_id = "register",
     tag = "user",
     request_body = RegisterIn,
     responses(
