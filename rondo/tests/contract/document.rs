@@ -84,17 +84,12 @@ fn is_well_made(document: &Value, operations: &BTreeMap<String, &Value>) {
 }
 
 fn refers_to_what_is_there(document: &Value, part: &Value) {
-    match part {
-        Value::Object(members) => {
-            if members.contains_key("$ref") {
-                shape::resolve(document, part);
-            }
-            members.values().for_each(|member| refers_to_what_is_there(document, member));
-        }
-        Value::Array(elements) => {
-            elements.iter().for_each(|element| refers_to_what_is_there(document, element))
-        }
-        _ => {}
+    if part.get("$ref").is_some() {
+        shape::resolve(document, part);
+    }
+    let members = part.as_object().into_iter().flat_map(|object| object.values());
+    for inner in members.chain(part.as_array().into_iter().flatten()) {
+        refers_to_what_is_there(document, inner);
     }
 }
 

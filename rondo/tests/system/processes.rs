@@ -54,7 +54,7 @@ impl System {
         let migrated = system.rondo(&["migrate", "all"]).status().await.unwrap();
         assert!(migrated.success(), "the databases are brought up to date");
         for (name, services) in layout {
-            system.launch(name, services, &[]).await;
+            system.launch(name, services, &[]);
         }
         for (name, _) in layout {
             system.ready(name).await;
@@ -78,7 +78,7 @@ impl System {
     }
 
     /// Starts a process, with additional environment; does not wait until it is ready.
-    pub(crate) async fn launch(&mut self, name: &str, services: &[&str], environment: &[(&str, &str)]) {
+    pub(crate) fn launch(&mut self, name: &str, services: &[&str], environment: &[(&str, &str)]) {
         let address = || SocketAddr::from(([127, 0, 0, 1], testkit::free_port()));
         let (public, internal) = (address(), address());
         let arguments: Vec<&str> = ["serve"].iter().chain(services).copied().collect();
@@ -109,7 +109,7 @@ impl System {
     pub(crate) async fn restart(&mut self, name: &str, environment: &[(&str, &str)]) {
         let services = self.processes[name].services.clone();
         let services: Vec<&str> = services.iter().map(String::as_str).collect();
-        self.launch(name, &services, environment).await;
+        self.launch(name, &services, environment);
         self.ready(name).await;
     }
 

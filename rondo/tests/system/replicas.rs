@@ -12,7 +12,7 @@ async fn two_of_everything() -> System {
     let mut system = System::start(&SEPARATE).await;
     for service in ["billing", "stock", "notification", "orchestrator"] {
         let second = format!("{service}-2");
-        system.launch(&second, &[service], &[]).await;
+        system.launch(&second, &[service], &[]);
         system.ready(&second).await;
     }
     system
@@ -35,7 +35,7 @@ async fn two_of_everything_on_one_hot_account_and_position_agree() {
 async fn a_frozen_process_that_holds_rows_holds_nobody_up_for_long() {
     let mut system = System::start(&SEPARATE).await;
     let mut shop = Shop::open(&system, 1, 1).await;
-    system.launch("billing-2", &["billing"], &[("RONDO_CRASH_AT", "billing:before_commit:1:freeze")]).await;
+    system.launch("billing-2", &["billing"], &[("RONDO_CRASH_AT", "billing:before_commit:1:freeze")]);
     system.ready("billing-2").await;
     // Whichever of the two gets a message: sooner or later the armed one freezes on the one account.
     eventually(Duration::from_secs(30), "the second billing to freeze", async || {
