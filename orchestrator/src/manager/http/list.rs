@@ -13,6 +13,7 @@ use uuid::Uuid;
 #[into_params(parameter_in = Query)]
 pub(crate) struct SagasFilter {
     /// Of this workflow.
+    #[param(min_length = 1, max_length = 100)]
     workflow: Option<String>,
     /// With this status.
     #[param(inline)]
@@ -20,11 +21,12 @@ pub(crate) struct SagasFilter {
     /// Stuck, or not.
     stuck: Option<bool>,
     /// That wait for this step (`undo <step>` when it is to be undone).
+    #[param(min_length = 1, max_length = 100)]
     step: Option<String>,
     /// Of this key (an order's id).
     key: Option<Uuid>,
     /// Begun longer ago than this.
-    #[param(minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
     older_than_seconds: Option<u32>,
 }
 
