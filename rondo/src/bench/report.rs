@@ -266,7 +266,8 @@ impl Report {
 
     /// Rows by table, of the last run, where they are known.
     fn table_of_rows(&self) -> Option<Table> {
-        let rows = &self.runs.last()?.rows_per_saga_by_table;
+        let rows =
+            &self.runs.last().filter(|run| !run.rows_per_saga_by_table.is_empty())?.rows_per_saga_by_table;
         let columns = ["inserted", "updated", "of these HOT", "deleted"].map(str::to_owned);
         let mut table = plain(columns.into_iter());
         for (name, rows) in rows.iter().filter(|(_, rows)| rows.written() > 0.001) {
