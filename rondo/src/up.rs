@@ -97,6 +97,7 @@ fn configure(
     config.http.public_addr = listeners.public_addr()?;
     config.http.internal_addr = listeners.internal_addr()?;
     config.nats.url = servers.nats_url();
+    config.nats.url_from_file = None;
     for service in Service::ALL {
         config.databases.set(service.name(), servers.database_url(service)?);
     }

@@ -32,6 +32,9 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 /// Messages delivered and not yet acknowledged, over all replicas.
 const ACK_PENDING_MAX: i64 = 2_048;
 
+/// A server that takes longer to tell a consumer's backlog holds the asking again up no longer.
+const BACKLOG_WITHIN: Duration = Duration::from_millis(300);
+
 /// A stream as its owner wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSpec {
@@ -198,11 +201,15 @@ impl Bus {
         stream.get_or_create_consumer(&spec.durable, config).await.map_err(|error| failed(&error))
     }
 
-    /// Messages that a participant's consumer has not delivered yet; none where it cannot be told.
+    /// Messages that a participant's consumer has not delivered yet; none where it cannot be told soon.
     pub async fn backlog_of(&self, participant: &str) -> u64 {
+        if !self.is_connected() {
+            return 0;
+        }
         let stream = command_stream(participant);
-        let consumer: Result<PullConsumer, _> =
-            self.jetstream().get_consumer_from_stream(participant, stream).await;
+        let asked = self.jetstream().get_consumer_from_stream(participant, stream);
+        let consumer: Option<PullConsumer> =
+            tokio::time::timeout(BACKLOG_WITHIN, asked).await.ok().and_then(Result::ok);
         consumer.map_or(0, |consumer| consumer.cached_info().num_pending)
     }
 }

@@ -94,10 +94,8 @@ impl Reservation {
     pub fn repeated(&self, command: &ReserveStock) -> Reply<ReserveStock> {
         let ReserveStock { order_id, items, expected_total } = command;
         match &self.state.0 {
-            State::Cancelled => Reply::Cancelled,
-            State::Reserved(reserved) | State::Released(reserved)
-                if reserved.is_of(items, *expected_total) =>
-            {
+            State::Cancelled | State::Released(_) => Reply::Cancelled,
+            State::Reserved(reserved) if reserved.is_of(items, *expected_total) => {
                 Reply::Done(reserved.reply())
             }
             State::Refused(refused)
@@ -105,7 +103,7 @@ impl Reservation {
             {
                 Reply::Refused(refused.refusal.clone())
             }
-            State::Reserved(_) | State::Released(_) | State::Refused(_) => {
+            State::Reserved(_) | State::Refused(_) => {
                 tracing::error!(%order_id, "the order asked for other items before");
                 Reply::Fault("the order asked for other items before".to_owned())
             }

@@ -32,7 +32,7 @@ pub(crate) struct SagaStatus {
     allowed_actions: Vec<String>,
     /// What happened, the oldest first.
     history: Vec<SagaEvent>,
-    /// When it is asked again; none when it has ended.
+    /// When it is asked again; none when it has ended; told to operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     wake_at: Option<DateTime<Utc>>,
@@ -118,6 +118,7 @@ impl SagaStatus {
     /// Without what is meant for operators.
     pub(crate) fn for_customers(mut self) -> Self {
         self.allowed_actions.clear();
+        self.wake_at = None;
         for event in &mut self.history {
             event.payload = None;
         }

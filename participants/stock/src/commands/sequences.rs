@@ -1,7 +1,7 @@
 //! Any sequence of commands against a model that knows only which orders stand: nothing is lost, nothing
 //! is sold twice, and whoever asks again is told the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::Amount;
 use contracts::stock::{Item, ReleaseStock, ReserveStock};
@@ -56,6 +56,7 @@ fn input() -> impl Strategy<Value = Input> {
 struct Model {
     on_hand: BTreeMap<Uuid, i64>,
     replies: BTreeMap<String, String>,
+    released: BTreeSet<Uuid>,
 }
 
 impl Model {
@@ -66,6 +67,17 @@ impl Model {
             }
             (Input::Command(command), Given::Reply(reply)) => {
                 let reply = serde_json::to_string(reply).unwrap();
+                match command {
+                    Command::ReleaseStock(release) => drop(self.released.insert(release.order_id)),
+                    Command::ReserveStock(reserve) if self.released.contains(&reserve.order_id) => {
+                        let is_late = reply.contains("cancelled")
+                            || reply.contains("refused")
+                            || reply.contains("fault");
+                        prop_assert!(is_late, "nothing is reserved after its release: {}", reply);
+                        return Ok(());
+                    }
+                    Command::ReserveStock(_) => {}
+                }
                 let first = self.replies.entry(format!("{command:?}")).or_insert_with(|| reply.clone());
                 prop_assert_eq!(&*first, &reply, "the reply to {:?}", command);
             }
