@@ -39,7 +39,7 @@ fn main() -> std::process::ExitCode {
     };
     let done = runtime.block_on(async {
         match cli.command {
-            Command::Up(arguments) => up::run(*arguments).await,
+            Command::Up(arguments) => Box::pin(up::run(*arguments)).await,
             Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Migrate(arguments) => migrate::run(&arguments).await,
             Command::Keys(arguments) => keys::run(&arguments),

@@ -16,7 +16,7 @@ pub(crate) struct Servers {
 }
 
 enum Truth {
-    Private(Postgres),
+    Private(Box<Postgres>),
     Given(SecretString),
 }
 
@@ -30,7 +30,7 @@ impl Servers {
     pub(crate) async fn start(local: &LocalConfig, progress: &Progress) -> anyhow::Result<Self> {
         let postgres = match &local.external_postgres {
             Some(url) => Truth::Given(url.clone()),
-            None => Truth::Private(start_postgres(local, progress).await?),
+            None => Truth::Private(Box::new(start_postgres(local, progress).await?)),
         };
         let nats = match &local.external_nats {
             Some(url) => Road::Given(url.clone()),
