@@ -113,6 +113,11 @@ impl Process {
         self.internal_user(Uuid::now_v7(), &[Role::User, Role::Operator])
     }
 
+    /// A client of the internal listener with a service's token.
+    pub fn service(&self, name: &str) -> Client {
+        Client::new(self.internal, Some(service_token(name)))
+    }
+
     /// Tells it to stop and waits until it has.
     ///
     /// # Panics
@@ -131,6 +136,16 @@ impl Process {
 pub fn token(user_id: Uuid, roles: &[Role]) -> String {
     let roles = roles.iter().fold(Roles::default(), |roles, role| roles.with(*role));
     let claims = Claims::of_user(user_id, Uuid::now_v7(), roles, chrono::Utc::now().timestamp(), 3600);
+    let signed = SigningKey::from_pem(&SIGNING_KEY.into()).and_then(|key| key.sign(&claims));
+    signed.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The token of a service, by [`SIGNING_KEY`], for an hour.
+///
+/// # Panics
+/// Never in practice: the key is a key.
+pub fn service_token(name: &str) -> String {
+    let claims = Claims::of_service(name, chrono::Utc::now().timestamp(), 3600);
     let signed = SigningKey::from_pem(&SIGNING_KEY.into()).and_then(|key| key.sign(&claims));
     signed.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -25,7 +25,19 @@ fn registration(user_id: Uuid, email: &str, password: &str) -> Value {
 }
 
 async fn register(auth: &Process, body: &Value) -> Answer {
-    auth.operator().post(REGISTER, body).await
+    auth.service("user").post(REGISTER, body).await
+}
+
+#[tokio::test]
+async fn only_the_user_service_brings_credentials() {
+    let bed = bed().await;
+    let auth = bed.run(auth::start).await;
+    let body = registration(Uuid::now_v7(), "ann@example.com", "correct horse");
+    for stranger in [auth.operator(), auth.service("billing")] {
+        assert_eq!(stranger.post(REGISTER, &body).await.problem(), (403, "forbidden"));
+    }
+    assert_eq!(login(&auth, "ann@example.com", "correct horse").await.status, 401);
+    auth.stop().await;
 }
 
 async fn login(auth: &Process, email: &str, password: &str) -> Answer {

@@ -195,6 +195,8 @@ async fn operates(walk: &mut Walk, user_id: &str) {
     assert_eq!(text(&profile, "email"), "ann@example.com");
     let path = "/internal/api/v1/register";
     let of = |user_id: Uuid| json!({ "user_id": user_id, "email": "bob@example.com", "password": "correct horse" });
-    assert_eq!(walk.post(&inside, path, of(Uuid::now_v7())).await.status, 201);
-    assert_eq!(walk.post(&inside, path, of(Uuid::now_v7())).await.problem(), (409, "email_taken"));
+    assert_eq!(walk.post(&inside, path, of(Uuid::now_v7())).await.problem(), (403, "forbidden"));
+    let registrar = walk.system.internal_client(ALL, Some(testkit::service_token("user")));
+    assert_eq!(walk.post(&registrar, path, of(Uuid::now_v7())).await.status, 201);
+    assert_eq!(walk.post(&registrar, path, of(Uuid::now_v7())).await.problem(), (409, "email_taken"));
 }

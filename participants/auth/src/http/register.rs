@@ -14,6 +14,9 @@ use uuid::Uuid;
 use crate::Shared;
 use crate::credentials::{self, Registration, Stored};
 
+/// The service that registers users.
+const REGISTRAR: &str = "user";
+
 /// A user's credentials.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -68,10 +71,14 @@ pub(super) struct RegisterOut {
     )
 )]
 pub(super) async fn register(
-    _: InternalCaller,
+    caller: InternalCaller,
     State(auth): State<Shared>,
     Json(register): Json<RegisterIn>,
 ) -> Result<(StatusCode, Json<RegisterOut>), Problem> {
+    // Whoever may come here may set anybody's password: that is no operator's right.
+    if caller != InternalCaller::Service(REGISTRAR.to_owned()) {
+        return Err(Problem::forbidden("only the user service brings credentials"));
+    }
     let RegisterIn { user_id, email, password, attempt } = register;
     let password_hash = auth.passwords.hash(password).await?;
     let registration = Registration { user_id, email, password_hash, attempt };
