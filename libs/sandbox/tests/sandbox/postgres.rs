@@ -78,7 +78,8 @@ async fn restarts_and_crashes_keep_port_and_data() {
     connect(&server.superuser_url("postgres")).await.execute_unprepared("checkpoint").await.unwrap();
     let pids = server.pids();
     server.kill().await.unwrap();
-    assert_gone_within(Duration::ZERO, &pids);
+    // A killed process gives up its folder and memory a moment before the kernel takes it off its list.
+    assert_gone_within(Duration::from_secs(1), &pids);
     assert!(server.pids().is_empty());
     server.restart().await.unwrap();
     assert_eq!(count(&connect(&url).await).await, 1);
