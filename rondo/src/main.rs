@@ -9,6 +9,10 @@ mod up;
 
 use clap::{Parser, Subcommand};
 
+/// Under load a tenth of the machine went into the system's allocator; see docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Orders as orchestrated sagas, on PostgreSQL and NATS JetStream.
 #[derive(Debug, Parser)]
 #[command(name = "rondo", version, propagate_version = true)]
