@@ -62,7 +62,7 @@ async fn every_service_survives_dying_at_every_point() {
     }
 }
 
-/// Ten minutes of random deaths under load.
+/// Forty deaths, one after the other, while orders are placed.
 #[tokio::test]
 #[ignore = "long: make proof"]
 async fn random_deaths_lose_and_double_nothing() {
