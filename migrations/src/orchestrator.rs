@@ -3,16 +3,20 @@
 use crate::shared::{DEAD_LETTERS, IDEMPOTENCY_KEYS, OUTBOX, first_migration};
 
 /// A saga is one row plus its history. `state` and `data` belong to the saga's model; the plain columns
-/// are derived from them for the sweep and for operators. No index covers what changes with every
-/// step, so that updates stay HOT; the one partial index changes once in a saga's life.
+/// are derived from them for the sweep and for operators. All JSON here is text: only its own types
+/// write and read it, and PostgreSQL's parsing it anew at every step was a tenth of its work.
+///
+/// No index covers what changes with every step, so that updates stay HOT, and a batch's sagas lie on
+/// the same pages: more than half of each is kept free for their next versions. One partial index
+/// changes once in a saga's life; the other is for workflows whose saga is not named like its key.
 const SAGAS: &str = "
 CREATE TABLE sagas (
     saga_id      uuid PRIMARY KEY,
     workflow     text NOT NULL,
     version      integer NOT NULL,
     key          uuid NOT NULL,
-    state        json NOT NULL,
-    data         json NOT NULL,
+    state        text NOT NULL,
+    data         text NOT NULL,
     status       text NOT NULL,
     step         text,
     waits_for    text NOT NULL,
@@ -23,35 +27,36 @@ CREATE TABLE sagas (
     created_at   timestamptz NOT NULL,
     finished_at  timestamptz,
     CHECK ((finished_at IS NULL) = (wake_at IS NOT NULL))
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 45);
 CREATE INDEX sagas_open ON sagas (saga_id) WHERE finished_at IS NULL;
-CREATE INDEX sagas_by_key ON sagas (key);
+CREATE INDEX sagas_by_key ON sagas (key) WHERE key <> saga_id;
 
 CREATE TABLE saga_history (
     saga_id  uuid NOT NULL,
     seq      integer NOT NULL,
     at       timestamptz NOT NULL,
-    record   json NOT NULL,
+    input    text NOT NULL,
+    effects  text NOT NULL,
     PRIMARY KEY (saga_id, seq)
 );
 ";
 
-/// `price` is what the client sent, `total` what the order costs once that is known.
+/// The order's saga has the order's id. `price` is what the client sent, `total` what the order costs
+/// once that is known.
 const ORDERS: &str = "
 CREATE TABLE orders (
     order_id    uuid PRIMARY KEY,
     user_id     uuid NOT NULL,
-    saga_id     uuid NOT NULL,
     status      text NOT NULL,
     reason      text,
-    refusal     json NOT NULL,
-    items       json NOT NULL,
+    refusal     text NOT NULL,
+    items       text NOT NULL,
     price       bigint CHECK (price > 0),
     total       bigint CHECK (total > 0),
     comment     text,
     created_at  timestamptz NOT NULL,
     updated_at  timestamptz NOT NULL
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 45);
 CREATE INDEX orders_by_user ON orders (user_id, order_id);
 ";
 

@@ -16,16 +16,18 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_by_time ON dead_letters (last_at);
 ";
 
-/// Events that leave: a row a commit. `stream_created_at` and `sequence` say where they arrived.
+/// Events that leave: a row a commit, a JSON array as text; not compressed, for it is read only when it
+/// got lost. `stream_created_at` and `sequence` say where they arrived.
 pub(crate) const OUTBOX: &str = "
 CREATE TABLE outbox (
     row_id            uuid PRIMARY KEY,
     created_at        timestamptz NOT NULL,
-    events            json NOT NULL,
+    events            text NOT NULL,
     stream_created_at timestamptz,
     sequence          bigint,
     CHECK ((stream_created_at IS NULL) = (sequence IS NULL))
 );
+ALTER TABLE outbox ALTER COLUMN events SET STORAGE EXTERNAL;
 CREATE INDEX outbox_unsent ON outbox (row_id) WHERE sequence IS NULL;
 CREATE INDEX outbox_by_sequence ON outbox (sequence);
 ";
@@ -36,7 +38,7 @@ CREATE TABLE idempotency_keys (
     key_id      uuid PRIMARY KEY,
     user_id     uuid NOT NULL,
     body_hash   text NOT NULL,
-    response    json NOT NULL,
+    response    text NOT NULL,
     created_at  timestamptz NOT NULL
 );
 CREATE INDEX idempotency_keys_by_time ON idempotency_keys (created_at);

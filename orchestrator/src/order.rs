@@ -9,7 +9,7 @@ mod row;
 use contracts::Timestamp;
 use saga::{Cause, Decision, Definition, Outcome, Saga};
 
-pub use data::Order;
+pub use data::{Goods, Order};
 pub(crate) use http::routes;
 pub use row::{OrderRow, OrderStatus};
 

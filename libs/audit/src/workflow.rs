@@ -13,15 +13,14 @@ const RULES: [(&str, &str); 3] = [
     ),
     (
         "every order has one saga, and every saga of an order has its order",
-        "SELECT format('order %s, saga %s', orders.order_id, sagas.saga_id) \
+        "SELECT format('order %s, saga %s', order_id, saga_id) \
          FROM orders FULL JOIN (SELECT * FROM sagas WHERE workflow = 'order') AS sagas \
-         ON sagas.saga_id = orders.saga_id AND sagas.key = orders.order_id \
-         WHERE orders.order_id IS NULL OR sagas.saga_id IS NULL",
+         ON saga_id = order_id AND key = order_id WHERE order_id IS NULL OR saga_id IS NULL",
     ),
     (
         "an order has ended as its saga has",
         "SELECT format('order %s is %s, its saga %s', orders.order_id, orders.status, sagas.status) \
-         FROM orders JOIN sagas USING (saga_id) WHERE sagas.finished_at IS NOT NULL AND NOT CASE orders.status \
+         FROM orders JOIN sagas ON saga_id = order_id WHERE sagas.finished_at IS NOT NULL AND NOT CASE orders.status \
              WHEN 'rejected' THEN sagas.status = 'rejected' \
              WHEN 'cancelled' THEN sagas.status = 'cancelled' \
              WHEN 'pending' THEN false \

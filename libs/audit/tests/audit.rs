@@ -31,14 +31,12 @@ INSERT INTO reservations VALUES
     ('00000000-0000-0000-0000-000000001002', '{00000000-0000-0000-0000-00000000000b}',
      '{"state":"released","total":50000,"lines":[{"position_id":"00000000-0000-0000-0000-00000000000b","name":"Tea","quantity":1000,"price":50}]}');"#;
 const ORCHESTRATOR: &str = r#"
-INSERT INTO orders (order_id, user_id, saga_id, status, reason, refusal, items, total, created_at, updated_at) VALUES
-    ('00000000-0000-0000-0000-000000001001', '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-000000005001',
-     'confirmed', NULL, 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":3}]', 150, now(), now()),
-    ('00000000-0000-0000-0000-000000001002', '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-000000005002',
-     'rejected', 'insufficient_funds', 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":1000}]', 50000, now(), now());
+INSERT INTO orders (order_id, user_id, status, reason, refusal, items, total, created_at, updated_at) VALUES
+    ('00000000-0000-0000-0000-000000001001', '00000000-0000-0000-0000-00000000000a', 'confirmed', NULL, 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":3}]', 150, now(), now()),
+    ('00000000-0000-0000-0000-000000001002', '00000000-0000-0000-0000-00000000000a', 'rejected', 'insufficient_funds', 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":1000}]', 50000, now(), now());
 INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, waits_for, created_at, finished_at) VALUES
-    ('00000000-0000-0000-0000-000000005001', 'order', 1, '00000000-0000-0000-0000-000000001001', '{}', '{}', 'completed', '', now(), now()),
-    ('00000000-0000-0000-0000-000000005002', 'order', 1, '00000000-0000-0000-0000-000000001002', '{}', '{}', 'rejected', '', now(), now());"#;
+    ('00000000-0000-0000-0000-000000001001', 'order', 1, '00000000-0000-0000-0000-000000001001', '{}', '{}', 'completed', '', now(), now()),
+    ('00000000-0000-0000-0000-000000001002', 'order', 1, '00000000-0000-0000-0000-000000001002', '{}', '{}', 'rejected', '', now(), now());"#;
 const NOTIFICATION: &str = "
 INSERT INTO letters (letter_id, notification_id, user_id, kind, subject, body, order_id, channel, status, request_hash, created_at) VALUES
     (gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'welcome', '', '', NULL, '', '', gen_random_uuid(), now()),
@@ -178,9 +176,9 @@ async fn stock_that_was_changed_is_found() {
             .await,
         ["what is reserved of a position is the sum of the reservations that stand"]
     );
-    let released = r#"UPDATE reservations SET state = replace(state::text, '"reserved"', '"released"')::json
+    let released = r#"UPDATE reservations SET state = replace(state, '"reserved"', '"released"')
                       WHERE order_id = '00000000-0000-0000-0000-000000001001'"#;
-    let back = r#"UPDATE reservations SET state = replace(state::text, '"released"', '"reserved"')::json
+    let back = r#"UPDATE reservations SET state = replace(state, '"released"', '"reserved"')
                   WHERE order_id = '00000000-0000-0000-0000-000000001001'"#;
     assert_eq!(
         shop.found_after(stock, released, back).await,

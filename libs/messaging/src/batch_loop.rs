@@ -13,7 +13,7 @@ use chrono::SubsecRound;
 use contracts::{Direction, EventData, Outcome, ReplyData, Timestamp};
 use futures::FutureExt;
 use metrics::{counter, histogram};
-use sea_orm::{DatabaseConnection, TransactionTrait};
+use sea_orm::DatabaseConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,7 @@ use crate::metric_names;
 use crate::outbox::{self, StoredEvents};
 use crate::publisher::{Outgoing, OutgoingItem, Publisher};
 use crate::receiver::{Envelope, Receipt, Receiver, letter};
+use crate::rows::Changes;
 use crate::runtime::Runtime;
 use crate::topology::Source;
 
@@ -334,17 +335,19 @@ impl<D: Decider> BatchLoop<D> {
     /// One transaction.
     async fn attempt(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
         let began = std::time::Instant::now();
-        let tx = self.db.begin().await?;
+        let mut tx = self.db.get_postgres_connection_pool().begin().await?;
         let inputs: Vec<&D::Input> = batch.iter().map(|arrived| &arrived.input).collect();
-        let mut set = self.decider.load(&tx, &inputs).await?;
+        let mut set = self.decider.load(&mut tx, &inputs).await?;
         // Postgres keeps microseconds: what is answered first must be what a repeat reads back.
         let now = chrono::Utc::now().trunc_subsecs(6);
         let mut decided: Vec<_> =
             inputs.iter().map(|input| self.decider.decide(&mut set, input, now)).collect();
-        self.decider.save(&tx, &set).await?;
+        let mut changes = Changes::default();
+        self.decider.save(&set, &mut changes);
         let events: Vec<EventData> =
             decided.iter_mut().flat_map(|decided| decided.events.drain(..)).collect();
-        let stored = outbox::store(&tx, D::SERVICE, &events, now).await?;
+        let stored = outbox::leave(D::SERVICE, &events, now, &mut changes);
+        changes.run(&mut tx).await?;
         crash::reach(D::SERVICE, Point::BeforeCommit);
         tx.commit().await.map_err(BatchError::Commit)?;
         histogram!(metric_names::BATCH_SIZE, "service" => D::SERVICE).record(batch.len() as f64);

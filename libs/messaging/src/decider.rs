@@ -4,12 +4,12 @@
 use std::future::Future;
 
 use contracts::{Direction, EventData, ReplyData, Timestamp};
-use sea_orm::DatabaseTransaction;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::envelope::Item;
 use crate::failure::BatchError;
+use crate::rows::{Changes, Transaction};
 
 /// A service's rules over its rows.
 pub trait Decider: Send + Sync + 'static {
@@ -31,19 +31,15 @@ pub trait Decider: Send + Sync + 'static {
     /// Locks the parent rows that these inputs touch, in the order of their keys, then reads the rest.
     fn load(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &mut Transaction,
         inputs: &[&Self::Input],
     ) -> impl Future<Output = Result<Self::Set, BatchError>> + Send;
 
     /// Decides one input against the working set. Pure and total: whatever comes has an answer.
     fn decide(&self, set: &mut Self::Set, input: &Self::Input, now: Timestamp) -> Decided<Self::Answer>;
 
-    /// Writes what changed, a statement a table.
-    fn save(
-        &self,
-        tx: &DatabaseTransaction,
-        set: &Self::Set,
-    ) -> impl Future<Output = Result<(), BatchError>> + Send;
+    /// Says what is to be written, parents first.
+    fn save(&self, set: &Self::Set, changes: &mut Changes);
 
     /// Hears of the rows of a batch after its commit, before anybody is answered.
     fn committed(&self, _set: Self::Set) {}

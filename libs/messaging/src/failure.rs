@@ -1,16 +1,16 @@
 //! Why a batch failed, and so what is done about it.
 
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// A batch could not be loaded or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
     /// The database's own word.
     #[error(transparent)]
-    Database(#[from] DbErr),
+    Database(#[from] sqlx::Error),
     /// The commit failed; where the connection was lost, its outcome is unknown.
     #[error("commit: {0}")]
-    Commit(#[source] DbErr),
+    Commit(#[source] sqlx::Error),
     /// A statement touched another number of rows than it was given: somebody was there in between.
     #[error("{table}: {written} rows written where {expected} were expected")]
     RowCount {
@@ -50,19 +50,27 @@ impl BatchError {
     }
 }
 
-fn database_failure(error: &DbErr) -> FailureKind {
-    match error {
-        DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => FailureKind::Transient,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            let Some(code) = error.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code)
-            else {
-                // No SQLSTATE: I/O, protocol, pool. A value that cannot be encoded or decoded is ours.
-                let coding = error.to_string().contains("decoding");
-                return if coding { FailureKind::Poison } else { FailureKind::Transient };
-            };
-            state_failure(&code)
+impl From<&DbErr> for FailureKind {
+    fn from(error: &DbErr) -> Self {
+        match error {
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Self::Transient,
+            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+                database_failure(error)
+            }
+            _ => Self::Poison,
         }
-        _ => FailureKind::Poison,
+    }
+}
+
+fn database_failure(error: &sqlx::Error) -> FailureKind {
+    use sqlx::Error::{ColumnDecode, ColumnIndexOutOfBounds, ColumnNotFound, Decode, Encode, TypeNotFound};
+    match error {
+        sqlx::Error::Database(error) => error.code().map_or(FailureKind::Poison, |code| state_failure(&code)),
+        // What cannot be encoded or decoded is ours.
+        Encode(_) | Decode(_) | ColumnDecode { .. } | ColumnNotFound(_) => FailureKind::Poison,
+        ColumnIndexOutOfBounds { .. } | TypeNotFound { .. } => FailureKind::Poison,
+        // I/O, protocol, pool: the road to the database.
+        _ => FailureKind::Transient,
     }
 }
 

@@ -57,14 +57,16 @@ record! {
     pub struct RememberedRequest in "idempotency_keys" {
         /// See [`Key::key_id`].
         key_id: Uuid,
-        /// Whose.
-        user_id: Uuid,
-        /// Of the body's bytes.
-        body_hash: String,
-        /// What was answered, or the resource that was made.
-        response: Json<Box<RawValue>>,
-        /// When.
-        created_at: Timestamp,
+        fixed {
+            /// Whose.
+            user_id: Uuid,
+            /// Of the body's bytes.
+            body_hash: String,
+            /// What was answered, or the resource that was made.
+            response: Json<Box<RawValue>>,
+            /// When.
+            created_at: Timestamp,
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use crate::bus::Bus;
 use crate::envelope::Item;
 use crate::metric_names;
 use crate::publisher::{OutgoingItem, Publisher};
-use crate::rows::uuid_array;
+use crate::record;
+use crate::rows::Changes;
 use crate::runtime::Runtime;
 use crate::topology::{EVENTS, StreamSpec};
 
@@ -42,7 +43,31 @@ pub struct StoredEvents {
     pub(crate) items: Vec<OutgoingItem>,
 }
 
-/// Writes the events of a transaction into the outbox.
+record! {
+    /// The events of a commit, as they go on the wire.
+    struct OutboxRow in "outbox" {
+        row_id: Uuid,
+        fixed {
+            created_at: Timestamp,
+            /// A JSON array.
+            events: String,
+        }
+    }
+}
+
+/// Writes the events of a batch into the outbox.
+pub(crate) fn leave(
+    service: &'static str,
+    events: &[EventData],
+    now: Timestamp,
+    changes: &mut Changes,
+) -> Option<StoredEvents> {
+    let (row, stored) = row_of(service, events, now)?;
+    changes.append(&[row]);
+    Some(stored)
+}
+
+/// Writes the events of a transaction outside of the loop into the outbox.
 ///
 /// # Errors
 /// The insert failed.
@@ -52,17 +77,22 @@ pub async fn store(
     events: &[EventData],
     now: Timestamp,
 ) -> Result<Option<StoredEvents>, DbErr> {
+    let Some((row, stored)) = row_of(service, events, now) else { return Ok(None) };
+    let sql = "INSERT INTO outbox (row_id, created_at, events) VALUES ($1, $2, $3)";
+    let values: [Value; 3] = [row.row_id.into(), row.created_at.into(), row.events.into()];
+    tx.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
+    Ok(Some(stored))
+}
+
+fn row_of(service: &'static str, events: &[EventData], now: Timestamp) -> Option<(OutboxRow, StoredEvents)> {
     if events.is_empty() {
-        return Ok(None);
+        return None;
     }
     let row_id = Uuid::now_v7();
     let items: Vec<OutgoingItem> = events.iter().map(|event| item_of(service, event, now)).collect();
     let texts: Vec<&str> = items.iter().map(OutgoingItem::text).collect();
-    let array = format!("[{}]", texts.join(","));
-    let sql = "INSERT INTO outbox (row_id, created_at, events) VALUES ($1, $2, $3::json)";
-    let values: [Value; 3] = [row_id.into(), now.into(), array.into()];
-    tx.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
-    Ok(Some(StoredEvents { row_id, items }))
+    let row = OutboxRow { row_id, created_at: now, events: format!("[{}]", texts.join(",")) };
+    Some((row, StoredEvents { row_id, items }))
 }
 
 fn item_of(service: &'static str, event: &EventData, now: Timestamp) -> OutgoingItem {
@@ -86,13 +116,13 @@ fn item_of(service: &'static str, event: &EventData, now: Timestamp) -> Outgoing
 /// Notes that rows reached the stream that was created then, at most at this sequence.
 pub(crate) async fn acknowledge(
     db: &DatabaseConnection,
-    rows: &[Uuid],
+    rows: Vec<Uuid>,
     stream_created_at: Timestamp,
     sequence: u64,
 ) -> Result<(), DbErr> {
     let sql = "UPDATE outbox SET stream_created_at = $2, sequence = $3 WHERE row_id = ANY($1)";
     let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
-    let values: [Value; 3] = [uuid_array(rows), stream_created_at.into(), sequence.into()];
+    let values: [Value; 3] = [rows.into(), stream_created_at.into(), sequence.into()];
     db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await.map(|_| ())
 }
 
@@ -168,7 +198,7 @@ impl Relay {
 
     async fn unacknowledged(&self, created_at: Timestamp, last: u64) -> Result<Vec<StoredEvents>, DbErr> {
         let sql = format!(
-            "SELECT row_id, events::text FROM outbox WHERE (sequence IS NULL AND row_id < $1) \
+            "SELECT row_id, events FROM outbox WHERE (sequence IS NULL AND row_id < $1) \
              OR sequence > $2 OR stream_created_at <> $3 ORDER BY row_id LIMIT {ROWS_MAX}"
         );
         let last = i64::try_from(last).unwrap_or(i64::MAX);

@@ -179,7 +179,7 @@ impl Task {
         let rows: Vec<Uuid> = outgoing.stored.iter().map(|stored| stored.row_id).collect();
         if let (false, Some(created_at), Some(sequence)) =
             (rows.is_empty(), events_stream, delivered.events_sequence)
-            && let Err(error) = outbox::acknowledge(&self.db, &rows, created_at, sequence).await
+            && let Err(error) = outbox::acknowledge(&self.db, rows, created_at, sequence).await
         {
             tracing::debug!(service = self.service, %error, "the outbox will send these events again");
         }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use contracts::Timestamp;
 use messaging::idempotency::{Earlier, RememberedRequest, earlier};
-use messaging::rows::{Hold, Record as _, Rows, append};
+use messaging::rows::{Changes, Hold, Record as _, Rows, Transaction};
 use messaging::{BatchError, Bus, Decided, Decider, DecodeError, Item, OutgoingCommand, Runtime};
 use metrics::counter;
 use saga::{Definition, Effect, Instance, Record, advance};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
@@ -167,14 +167,7 @@ impl<W: Workflow> ManagerDecider<W> {
         decided: &mut Decided<Answer<W::Row>>,
     ) {
         if let Some(record) = Record::of(instance, input, &effects, now) {
-            let seq = i32::try_from(record.seq).unwrap_or(i32::MAX);
-            let at = record.at;
-            set.history.push(HistoryRow {
-                saga_id: instance.id,
-                seq,
-                at,
-                record: messaging::rows::Json(record),
-            });
+            set.history.push(HistoryRow::new(instance.id, record));
         }
         let traceparent = set.sagas.get(instance.id).and_then(|row| row.traceparent.clone());
         for effect in effects {
@@ -250,7 +243,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
         Ok(Input::Advance(item.subject, input))
     }
 
-    async fn load(&self, tx: &DatabaseTransaction, inputs: &[&Self::Input]) -> Result<Self::Set, BatchError> {
+    async fn load(&self, tx: &mut Transaction, inputs: &[&Self::Input]) -> Result<Self::Set, BatchError> {
         let (mut sagas, mut keys) = (Vec::with_capacity(inputs.len()), Vec::new());
         for input in inputs {
             match input {
@@ -277,11 +270,11 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
         }
     }
 
-    async fn save(&self, tx: &DatabaseTransaction, set: &Self::Set) -> Result<(), BatchError> {
-        set.sagas.save(tx).await?;
-        set.rows.save(tx).await?;
-        append(tx, &set.history).await?;
-        set.remembered.save(tx).await
+    fn save(&self, set: &Self::Set, changes: &mut Changes) {
+        changes.save(&set.sagas);
+        changes.save(&set.rows);
+        changes.append(&set.history);
+        changes.save(&set.remembered);
     }
 
     fn committed(&self, set: Self::Set) {

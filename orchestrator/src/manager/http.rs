@@ -5,7 +5,7 @@ mod status;
 
 use axum::extract::State;
 use saga::Record;
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
+use sea_orm::DatabaseConnection;
 use service::http::documentation::{Failures, Forbidden, NotFound, Unauthenticated, Unprocessable};
 use service::http::{Json, Listed, Page, PageParameters, Path, Problem};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,10 +13,10 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::Workflow;
-use super::saga_row::SagaRow;
+use super::saga_row::{HistoryRow, SagaRow};
 use crate::order::OrderWorkflow;
 use list::{SagaSummary, SagasFilter, list_sagas};
-use messaging::rows::{Hold, Rows};
+use messaging::rows::select;
 pub(crate) use status::SagaStatus;
 
 /// The internal routes of sagas.
@@ -29,8 +29,8 @@ pub(crate) async fn saga_status<W: Workflow>(
     db: &DatabaseConnection,
     saga_id: Uuid,
 ) -> Result<Option<SagaStatus>, Problem> {
-    let found: Rows<SagaRow> = Rows::load_where(db, "saga_id = $1", [saga_id.into()], Hold::Unlocked).await?;
-    let Some(row) = found.get(saga_id) else { return Ok(None) };
+    let found: Vec<SagaRow> = select("saga_id = $1").bind(saga_id).read(db).await?;
+    let Some(row) = found.first() else { return Ok(None) };
     let history = history(db, saga_id).await?;
     let definitions = W::definitions();
     let definition = definitions.iter().find(|definition| definition.version() == row.definition_version());
@@ -41,14 +41,8 @@ pub(crate) async fn saga_status<W: Workflow>(
 }
 
 async fn history(db: &DatabaseConnection, saga_id: Uuid) -> Result<Vec<Record>, Problem> {
-    let sql = "SELECT record::text FROM saga_history WHERE saga_id = $1 ORDER BY seq";
-    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [saga_id.into()]);
-    let rows = db.query_all_raw(statement).await?;
-    let read = |row: &sea_orm::QueryResult| {
-        let text: String = row.try_get_by_index(0)?;
-        serde_json::from_str(&text).map_err(|error| Problem::internal(&error))
-    };
-    rows.iter().map(read).collect()
+    let rows: Vec<HistoryRow> = select("saga_id = $1 ORDER BY seq").bind(saga_id).read(db).await?;
+    Ok(rows.into_iter().map(HistoryRow::record).collect())
 }
 
 /// Sagas, newest first.

@@ -4,33 +4,37 @@
 use contracts::{Direction, Timestamp};
 use messaging::record;
 use messaging::rows::Json;
-use saga::{Definition, Instance, Phase, Record, State};
+use saga::{Definition, Input, Instance, Note, Phase, Record, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 record! {
     /// A running or finished saga.
     pub(crate) struct SagaRow in "sagas" {
         saga_id: Uuid,
-        workflow: String,
-        version: i32,
-        key: Uuid,
-        state: Json<State>,
-        data: Json<Box<RawValue>>,
-        status: String,
-        /// The first step that is waited for, with its direction, for operators.
-        step: Option<String>,
-        /// The participants that are waited for.
-        waits_for: String,
-        stuck_since: Option<Timestamp>,
-        /// Until when it may go forward; none once it is decided.
-        deadline_at: Option<Timestamp>,
-        wake_at: Option<Timestamp>,
-        traceparent: Option<String>,
-        created_at: Timestamp,
-        finished_at: Option<Timestamp>,
+        fixed {
+            workflow: String,
+            version: i32,
+            key: Uuid,
+            traceparent: Option<String>,
+            created_at: Timestamp,
+        }
+        changing {
+            state: Json<State>,
+            /// JSON; of no meaning to the manager.
+            data: String,
+            status: String,
+            /// The first step that is waited for, with its direction, for operators.
+            step: Option<String>,
+            /// The participants that are waited for.
+            waits_for: String,
+            stuck_since: Option<Timestamp>,
+            /// Until when it may go forward; none once it is decided.
+            deadline_at: Option<Timestamp>,
+            wake_at: Option<Timestamp>,
+            finished_at: Option<Timestamp>,
+        }
     }
 }
 
@@ -38,9 +42,12 @@ record! {
     /// One decided input of a saga.
     pub(crate) struct HistoryRow in "saga_history" {
         saga_id: Uuid,
-        seq: i32,
-        at: Timestamp,
-        record: Json<Record>,
+        fixed {
+            seq: i32,
+            at: Timestamp,
+            input: Json<Input>,
+            effects: Json<Vec<Note>>,
+        }
     }
 }
 
@@ -59,7 +66,7 @@ impl SagaRow {
             version: i32::try_from(instance.version).unwrap_or(i32::MAX),
             key,
             state: Json(instance.state.clone()),
-            data: Json(to_raw_value(&instance.data)?),
+            data: serde_json::to_string(&instance.data)?,
             status: String::new(),
             step: None,
             waits_for: String::new(),
@@ -81,7 +88,7 @@ impl SagaRow {
 
     /// The saga that the row stands for.
     pub(crate) fn instance<D: DeserializeOwned>(&self) -> Result<Instance<D>, serde_json::Error> {
-        let data = serde_json::from_str(self.data.0.get())?;
+        let data = serde_json::from_str(&self.data)?;
         Ok(Instance {
             id: self.saga_id,
             version: self.definition_version(),
@@ -98,7 +105,7 @@ impl SagaRow {
         now: Timestamp,
     ) -> Result<(), serde_json::Error> {
         self.state = Json(instance.state.clone());
-        self.data = Json(to_raw_value(&instance.data)?);
+        self.data = serde_json::to_string(&instance.data)?;
         self.derive(definition, instance, now);
         Ok(())
     }
@@ -118,5 +125,20 @@ impl SagaRow {
         self.deadline_at = matches!(instance.phase, Phase::Forward(_)).then_some(instance.deadline_at);
         self.wake_at = instance.wake_at;
         self.finished_at = instance.is_final().then_some(now);
+    }
+}
+
+impl HistoryRow {
+    /// The row of a record.
+    pub(crate) fn new(saga_id: Uuid, record: Record) -> Self {
+        let Record { seq, at, input, effects } = record;
+        let seq = i32::try_from(seq).unwrap_or(i32::MAX);
+        Self { saga_id, seq, at, input: Json(input), effects: Json(effects) }
+    }
+
+    /// The record that the row stands for.
+    pub(crate) fn record(self) -> Record {
+        let Self { seq, at, input: Json(input), effects: Json(effects), .. } = self;
+        Record { seq: u32::try_from(seq).unwrap_or_default(), at, input, effects }
     }
 }

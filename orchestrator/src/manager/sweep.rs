@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use messaging::rows::text_array;
 use messaging::{Bus, Handle, Runtime};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
 use tokio::time::MissedTickBehavior;
@@ -48,12 +47,13 @@ async fn due<W: Workflow>(bus: &Bus, db: &DatabaseConnection) -> Result<Vec<Uuid
         return Ok(Vec::new());
     }
     let busy = busy(bus, &waited_for).await;
-    let free = waited_for.iter().filter(|list| !list.split(',').any(|name| busy.contains(name)));
+    let is_free = |list: &String| !list.split(',').any(|name| busy.contains(name));
+    let free: Vec<String> = waited_for.iter().filter(|list| is_free(list)).cloned().collect();
     let sql = format!(
         "SELECT saga_id FROM sagas WHERE finished_at IS NULL AND workflow = $1 AND wake_at <= now() \
          AND (waits_for = ANY($2) OR deadline_at <= now()) ORDER BY wake_at LIMIT {WOKEN_MAX}"
     );
-    let values: [Value; 2] = [W::NAME.into(), text_array(free.map(String::as_str))];
+    let values: [Value; 2] = [W::NAME.into(), free.into()];
     let rows =
         db.query_all_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()

@@ -18,15 +18,12 @@ const HOLD_LASTS_MIN: TimeDelta = TimeDelta::hours(24);
 /// An order as its saga knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
-    /// The order.
+    /// The order; its saga has the same id.
     pub order_id: Uuid,
-    /// Its saga.
-    pub saga_id: Uuid,
     /// Whose.
     pub user_id: Uuid,
-    /// What is ordered; none for a price alone.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<Item>,
+    /// What is ordered.
+    pub goods: Goods,
     /// What the client expects to pay, or, without items, what is to be paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Amount>,
@@ -35,35 +32,50 @@ pub struct Order {
     pub comment: Option<String>,
     /// When it was accepted.
     pub created_at: Timestamp,
-    /// What stock reserved, once it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reserved: Option<StockReserved>,
     /// Until when the money is held, once it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_until: Option<Timestamp>,
 }
 
+/// What is ordered, by what is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goods {
+    /// What the client asked for; nothing where a price alone is to be paid.
+    Asked(Vec<Item>),
+    /// The same, as stock reserved it.
+    Reserved(StockReserved),
+}
+
 impl Order {
     /// What it costs, once that is known: the lines' sum, or the price of an order without items.
     pub fn total(&self) -> Option<Amount> {
-        match &self.reserved {
-            Some(reserved) => Some(reserved.total),
-            None if self.items.is_empty() => self.price,
-            None => None,
+        match &self.goods {
+            Goods::Reserved(reserved) => Some(reserved.total),
+            Goods::Asked(items) if items.is_empty() => self.price,
+            Goods::Asked(_) => None,
+        }
+    }
+
+    /// What is ordered; none for a price alone.
+    pub fn items(&self) -> Vec<Item> {
+        match &self.goods {
+            Goods::Asked(items) => items.clone(),
+            Goods::Reserved(reserved) => reserved.lines.iter().map(item_of).collect(),
         }
     }
 
     pub(super) fn has_items(&self) -> bool {
-        !self.items.is_empty()
+        !matches!(&self.goods, Goods::Asked(items) if items.is_empty())
     }
 
     pub(super) fn reserve_stock(&self) -> ReserveStock {
         let expected_total = self.price.map(Amount::get);
-        ReserveStock { order_id: self.order_id, items: self.items.clone(), expected_total }
+        ReserveStock { order_id: self.order_id, items: self.items(), expected_total }
     }
 
     pub(super) fn stock_reserved(&mut self, reserved: StockReserved) {
-        self.reserved = Some(reserved);
+        self.goods = Goods::Reserved(reserved);
     }
 
     pub(super) fn release_stock(&self) -> ReleaseStock {
@@ -119,17 +131,24 @@ impl Order {
     }
 
     fn lines(&self) -> &[Line] {
-        self.reserved.as_ref().map_or(&[], |reserved| &reserved.lines)
+        match &self.goods {
+            Goods::Asked(_) => &[],
+            Goods::Reserved(reserved) => &reserved.lines,
+        }
     }
 
-    /// One letter per outcome: its id is made of the saga and the kind.
+    /// One letter per outcome: its id is made of the order and the kind.
     fn letter(&self, kind: LetterKind, reason: Option<String>) -> Notify {
         let letter = OrderLetter { order_id: self.order_id, total: self.total().map(Amount::get), reason };
         let data =
             serde_json::value::to_raw_value(&letter).expect("a letter is a plain struct with a JSON form");
-        let letter_id = Uuid::new_v5(&self.saga_id, kind.as_str().as_bytes());
+        let letter_id = Uuid::new_v5(&self.order_id, kind.as_str().as_bytes());
         Notify { letter_id, user_id: self.user_id, kind, data }
     }
+}
+
+fn item_of(line: &Line) -> Item {
+    Item { position_id: line.position_id, quantity: line.quantity }
 }
 
 #[cfg(test)]
@@ -140,13 +159,11 @@ mod tests {
         let item = |_| Item { position_id: Uuid::now_v7(), quantity: 2 };
         Order {
             order_id: Uuid::now_v7(),
-            saga_id: Uuid::now_v7(),
             user_id: Uuid::now_v7(),
-            items: (0..items).map(item).collect(),
+            goods: Goods::Asked((0..items).map(item).collect()),
             price: price.map(|price| Amount::new(price).unwrap()),
             comment: None,
             created_at: Timestamp::default(),
-            reserved: None,
             held_until: None,
         }
     }

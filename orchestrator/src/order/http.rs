@@ -10,8 +10,7 @@ use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use messaging::idempotency::Key;
-use messaging::rows::{Hold, Rows};
-use sea_orm::Value;
+use messaging::rows::select;
 use serde::Deserialize;
 use service::http::documentation::{
     BodyProblems, Failures, IdempotencyKeyHeader, NotFound, ProblemBody, Unauthenticated, Unprocessable,
@@ -27,7 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{Order, OrderRow, OrderStatus, OrderWorkflow, OrderWorkflowManager};
+use super::{Goods, Order, OrderRow, OrderStatus, OrderWorkflow, OrderWorkflowManager};
 use crate::manager::{Admission, Answer, NewSaga, SagaStatus, admit, now, saga_status};
 use answer::{OrderOut, respond};
 use request::NewOrder;
@@ -101,28 +100,22 @@ async fn create(
 
 fn new_saga(order_id: Uuid, caller: &Caller, request: Keyed<NewOrder>) -> NewSaga<Order> {
     let Keyed { body, key } = request;
-    let saga_id = Uuid::now_v7();
     let order = Order {
         order_id,
-        saga_id,
         user_id: caller.user_id,
-        items: body.items(),
+        goods: Goods::Asked(body.items()),
         price: body.price(),
         comment: body.comment,
         created_at: now(),
-        reserved: None,
         held_until: None,
     };
     let idempotency = key.map(|key| Key::new(caller.user_id, ROUTE, &key.key, key.body_hash));
-    NewSaga { saga_id, data: order, traceparent: Trace::current().to_string(), idempotency }
+    NewSaga { saga_id: order_id, data: order, traceparent: Trace::current().to_string(), idempotency }
 }
 
 impl Orders {
     async fn find(&self, order_id: Uuid) -> Result<Option<OrderRow>, Problem> {
-        let found: Rows<OrderRow> =
-            Rows::load_where(self.manager.reader(), "order_id = $1", [order_id.into()], Hold::Unlocked)
-                .await?;
-        Ok(found.get(order_id).cloned())
+        Ok(select("order_id = $1").bind(order_id).read(self.manager.reader()).await?.pop())
     }
 
     /// Another user's order is none.
@@ -197,15 +190,16 @@ async fn list(
     caller: Caller,
     page: Page<OrdersFilter>,
 ) -> Result<Json<Listed<OrderOut>>, Problem> {
-    let sql = "user_id = $1 AND order_id < $2 AND ($3::text IS NULL OR status = $3) \
-               ORDER BY order_id DESC LIMIT $4";
-    let status = page.filter.status.map(OrderStatus::as_str);
-    let limit = i64::try_from(page.rows()).unwrap_or(i64::MAX);
-    let values: [Value; 4] =
-        [caller.user_id.into(), page.before_or_max().into(), status.into(), limit.into()];
-    let rows: Rows<OrderRow> = Rows::load_where(orders.manager.reader(), sql, values, Hold::Unlocked).await?;
-    let mut items: Vec<OrderOut> = rows.iter().map(|row| OrderOut::of(row, &orders.currency)).collect();
-    items.reverse();
+    let wanted = "user_id = $1 AND order_id < $2 AND ($3::text IS NULL OR status = $3) \
+                  ORDER BY order_id DESC LIMIT $4";
+    let rows: Vec<OrderRow> = select(wanted)
+        .bind(caller.user_id)
+        .bind(page.before_or_max())
+        .bind(page.filter.status.map(OrderStatus::as_str))
+        .bind(page.rows())
+        .read(orders.manager.reader())
+        .await?;
+    let items = rows.iter().map(|row| OrderOut::of(row, &orders.currency)).collect();
     Ok(Json(Listed::new(&page, items, |order| order.order_id)))
 }
 
@@ -224,7 +218,7 @@ async fn saga(
     Path(order_id): Path<Uuid>,
 ) -> Result<Json<SagaStatus>, Problem> {
     let row = orders.find_visible(&caller, order_id).await?;
-    let status = saga_status::<OrderWorkflow>(orders.manager.reader(), row.saga_id).await?;
+    let status = saga_status::<OrderWorkflow>(orders.manager.reader(), row.order_id).await?;
     let status = status.ok_or_else(Problem::not_found)?;
     Ok(Json(if caller.roles.has(Role::Operator) { status } else { status.for_customers() }))
 }

@@ -7,6 +7,7 @@ use contracts::{Amount, Command, Reply, ReplyData, Timestamp};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::data::Goods;
 use super::{Order, OrderWorkflow};
 use crate::manager::Workflow;
 
@@ -14,13 +15,11 @@ fn order(items: usize, price: Option<i64>) -> Order {
     let item = |_| Item { position_id: Uuid::now_v7(), quantity: 2 };
     Order {
         order_id: Uuid::now_v7(),
-        saga_id: Uuid::now_v7(),
         user_id: Uuid::now_v7(),
-        items: (0..items).map(item).collect(),
+        goods: Goods::Asked((0..items).map(item).collect()),
         price: price.map(amount),
         comment: None,
         created_at: Timestamp::default(),
-        reserved: None,
         held_until: None,
     }
 }

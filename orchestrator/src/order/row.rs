@@ -44,28 +44,30 @@ record! {
     pub struct OrderRow in "orders" {
         /// The order.
         order_id: Uuid,
-        /// Whose.
-        user_id: Uuid,
-        /// Its saga.
-        saga_id: Uuid,
-        /// Where it stands.
-        status: OrderStatus,
-        /// Why it was rejected: the refusal's code.
-        reason: Option<String>,
-        /// What explains the refusal.
-        refusal: Json<Option<Value>>,
-        /// What is ordered.
-        items: Json<Vec<Item>>,
-        /// What the client expected, in minor units.
-        price: Option<i64>,
-        /// What it costs, in minor units, once that is known.
-        total: Option<i64>,
-        /// The client's own words.
-        comment: Option<String>,
-        /// When it was accepted.
-        created_at: Timestamp,
-        /// When its status changed last.
-        updated_at: Timestamp,
+        fixed {
+            /// Whose.
+            user_id: Uuid,
+            /// What is ordered.
+            items: Json<Vec<Item>>,
+            /// What the client expected, in minor units.
+            price: Option<i64>,
+            /// The client's own words.
+            comment: Option<String>,
+            /// When it was accepted.
+            created_at: Timestamp,
+        }
+        changing {
+            /// Where it stands.
+            status: OrderStatus,
+            /// Why it was rejected: the refusal's code.
+            reason: Option<String>,
+            /// What explains the refusal.
+            refusal: Json<Option<Value>>,
+            /// What it costs, in minor units, once that is known.
+            total: Option<i64>,
+            /// When its status changed last.
+            updated_at: Timestamp,
+        }
     }
 }
 
@@ -74,11 +76,10 @@ impl OrderRow {
         Self {
             order_id: order.order_id,
             user_id: order.user_id,
-            saga_id: order.saga_id,
             status: OrderStatus::Pending,
             reason: None,
             refusal: Json(None),
-            items: Json(order.items.clone()),
+            items: Json(order.items()),
             price: order.price.map(Amount::get),
             total: order.total().map(Amount::get),
             comment: order.comment.clone(),

@@ -1,7 +1,7 @@
 //! The history of every finished saga, through today's code, makes the saga that is stored.
 
 use futures::future::join_all;
-use orchestrator::order::Order;
+use orchestrator::order::{Goods, Order};
 use orchestrator::{OrderWorkflow, Workflow};
 use saga::{Record, State, replay};
 use sea_orm::QueryResult;
@@ -28,12 +28,13 @@ fn varied(tea: Uuid, rare: Uuid) -> Vec<Value> {
 
 /// A finished saga: its row, and its history in order.
 async fn finished(shop: &Shop) -> Vec<(QueryResult, Vec<Record>)> {
-    let sql = "SELECT saga_id, version::bigint, state::text, data::text, status FROM sagas \
+    let sql = "SELECT saga_id, version::bigint, state, data, status FROM sagas \
                WHERE finished_at IS NOT NULL AND workflow = $1";
     let mut sagas = Vec::new();
     for row in shop.rows(sql, [OrderWorkflow::NAME.into()]).await {
         let saga_id: Uuid = row.try_get_by_index(0).unwrap();
-        let sql = "SELECT record::text FROM saga_history WHERE saga_id = $1 ORDER BY seq";
+        let sql = "SELECT json_build_object('seq', seq, 'at', at, 'input', input::json, 'effects', effects::json)::text \
+                   FROM saga_history WHERE saga_id = $1 ORDER BY seq";
         let records = shop.rows(sql, [saga_id.into()]).await;
         let records = records.iter().map(|record| json::<Record>(record, 0)).collect();
         sagas.push((row, records));
@@ -48,7 +49,7 @@ fn json<T: serde::de::DeserializeOwned>(row: &QueryResult, column: usize) -> T {
 
 /// What the saga began with: the order before any step was learned from.
 fn begun(order: &Order) -> Order {
-    Order { reserved: None, held_until: None, ..order.clone() }
+    Order { goods: Goods::Asked(order.items()), held_until: None, ..order.clone() }
 }
 
 fn replays(row: &QueryResult, history: &[Record]) -> String {
@@ -118,7 +119,7 @@ async fn the_history_of_every_finished_saga_makes_it_again() {
 
     let sagas = finished(&shop).await;
     assert_eq!(sagas.len(), (3 * 3 + 2) * bodies.len());
-    let woken = "SELECT count(*) FROM saga_history WHERE record->>'input' = 'wake'";
+    let woken = "SELECT count(*) FROM saga_history WHERE input = '\"wake\"'";
     assert!(shop.number(woken).await >= 2, "some were asked for again");
     let mut endings: Vec<String> = sagas.iter().map(|(row, history)| replays(row, history)).collect();
     endings.sort();

@@ -16,16 +16,20 @@ record! {
     pub struct Account in "accounts" {
         /// Whose; one account each.
         user_id: Uuid,
-        /// Its id in the ledger.
-        account_id: Uuid,
-        /// All the money, in minor units.
-        balance: i64,
-        /// The part of it that waits for orders, in minor units.
-        held: i64,
-        /// How many entries the ledger has of this account.
-        entries: i64,
-        /// When it was opened.
-        opened_at: Timestamp,
+        fixed {
+            /// Its id in the ledger.
+            account_id: Uuid,
+            /// When it was opened.
+            opened_at: Timestamp,
+        }
+        changing {
+            /// All the money, in minor units.
+            balance: i64,
+            /// The part of it that waits for orders, in minor units.
+            held: i64,
+            /// How many entries the ledger has of this account.
+            entries: i64,
+        }
     }
 }
 

@@ -3,9 +3,8 @@
 use chrono::TimeDelta;
 use contracts::user::UserRegistered;
 use contracts::{Event, Timestamp};
-use messaging::rows::{Hold as Locking, Rows, uuid_array};
+use messaging::rows::{Changes, Hold as Locking, Rows, Transaction, select};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
-use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
 use crate::account::Account;
@@ -57,7 +56,7 @@ impl Decider for Billing {
         Command::decode(item).map(Input::Command)
     }
 
-    async fn load(&self, tx: &DatabaseTransaction, inputs: &[&Input]) -> Result<Set, BatchError> {
+    async fn load(&self, tx: &mut Transaction, inputs: &[&Input]) -> Result<Set, BatchError> {
         let mut keys = Keys::default();
         for input in inputs {
             input.touches(&mut keys);
@@ -89,24 +88,24 @@ impl Decider for Billing {
         }
     }
 
-    async fn save(&self, tx: &DatabaseTransaction, set: &Set) -> Result<(), BatchError> {
-        set.accounts.save(tx).await?;
-        set.holds.save(tx).await?;
-        set.entries.save(tx).await?;
-        set.remembered.save(tx).await
+    fn save(&self, set: &Set, changes: &mut Changes) {
+        changes.save(&set.accounts);
+        changes.save(&set.holds);
+        changes.save(&set.entries);
+        changes.save(&set.remembered);
     }
 }
 
 /// Locks every account of the batch in one statement, in the order of their users.
-async fn lock_accounts(tx: &DatabaseTransaction, keys: &Keys) -> Result<Rows<Account>, BatchError> {
+async fn lock_accounts(tx: &mut Transaction, keys: &Keys) -> Result<Rows<Account>, BatchError> {
     if keys.orders_of_holders.is_empty() {
         return Ok(Rows::load(tx, &keys.users, Locking::Locked).await?);
     }
     // One array, and no join that a planner without statistics would make a scan of all accounts.
     let condition = "user_id = ANY($1::uuid[] || ARRAY(SELECT user_id FROM holds \
                      WHERE order_id = ANY($2::uuid[])))";
-    let values = [uuid_array(&keys.users), uuid_array(&keys.orders_of_holders)];
-    Ok(Rows::load_where(tx, condition, values, Locking::Locked).await?)
+    let wanted = select(condition).bind(&keys.users[..]).bind(&keys.orders_of_holders[..]);
+    Ok(Rows::load_where(tx, wanted, Locking::Locked).await?)
 }
 
 /// A hold may have come between the two statements of [`Billing::load`]: then its account is not locked,

@@ -38,24 +38,26 @@ record! {
     pub struct Entry in "entries" {
         /// Its id.
         entry_id: Uuid,
-        /// In whose statement it is.
-        user_id: Uuid,
-        /// Its place in that statement: 1, 2, 3, ...
-        number: i64,
-        /// Why.
-        kind: EntryKind,
-        /// The account that has less now.
-        debit_account: Uuid,
-        /// The account that has more now.
-        credit_account: Uuid,
-        /// How much, in minor units; positive.
-        amount: i64,
-        /// The user's balance after it, in minor units.
-        balance_after: i64,
-        /// For which order.
-        order_id: Option<Uuid>,
-        /// When.
-        created_at: Timestamp,
+        fixed {
+            /// In whose statement it is.
+            user_id: Uuid,
+            /// Its place in that statement: 1, 2, 3, ...
+            number: i64,
+            /// Why.
+            kind: EntryKind,
+            /// The account that has less now.
+            debit_account: Uuid,
+            /// The account that has more now.
+            credit_account: Uuid,
+            /// How much, in minor units; positive.
+            amount: i64,
+            /// The user's balance after it, in minor units.
+            balance_after: i64,
+            /// For which order.
+            order_id: Option<Uuid>,
+            /// When.
+            created_at: Timestamp,
+        }
     }
 }
 

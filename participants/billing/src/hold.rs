@@ -2,10 +2,10 @@
 //! has all that a reply needs, so that a repeated command is answered the same for ever.
 
 use contracts::{Amount, Timestamp};
-use messaging::rows::{ColumnInfo, Record};
+use messaging::rows::{ColumnInfo, Record, Write, sqlx};
 use messaging::{record, word_column};
-use sea_orm::sea_query::Value;
-use sea_orm::{DbErr, QueryResult};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgRow};
 use uuid::Uuid;
 
 use crate::derived_id::derived_id;
@@ -107,11 +107,15 @@ word_column!(Word {
 record! {
     struct HoldRow in "holds" {
         order_id: Uuid,
-        state: Word,
-        user_id: Option<Uuid>,
-        amount: Option<i64>,
-        expires_at: Option<Timestamp>,
-        available: Option<i64>,
+        fixed {
+            user_id: Option<Uuid>,
+            amount: Option<i64>,
+            available: Option<i64>,
+        }
+        changing {
+            state: Word,
+            expires_at: Option<Timestamp>,
+        }
     }
 }
 
@@ -138,17 +142,19 @@ impl From<&Hold> for HoldRow {
 }
 
 impl TryFrom<HoldRow> for Hold {
-    type Error = DbErr;
+    type Error = sqlx::Error;
 
-    fn try_from(row: HoldRow) -> Result<Self, DbErr> {
-        let broken = || DbErr::Type(format!("the hold of order {} contradicts itself", row.order_id));
+    fn try_from(row: HoldRow) -> Result<Self, sqlx::Error> {
+        let broken =
+            || sqlx::Error::Decode(format!("the hold of order {} contradicts itself", row.order_id).into());
         let asked = || {
             let amount = row.amount.and_then(|amount| Amount::new(amount).ok());
             let (user_id, amount) = row.user_id.zip(amount).ok_or_else(broken)?;
-            Ok::<_, DbErr>(Asked { user_id, amount })
+            Ok::<_, sqlx::Error>(Asked { user_id, amount })
         };
-        let terms =
-            || Ok::<_, DbErr>(Terms { asked: asked()?, expires_at: row.expires_at.ok_or_else(broken)? });
+        let terms = || {
+            Ok::<_, sqlx::Error>(Terms { asked: asked()?, expires_at: row.expires_at.ok_or_else(broken)? })
+        };
         let state = match row.state {
             Word::Held => HoldState::Held(terms()?),
             Word::Released => HoldState::Released(terms()?),
@@ -166,19 +172,18 @@ impl TryFrom<HoldRow> for Hold {
 impl Record for Hold {
     const TABLE: &'static str = HoldRow::TABLE;
 
-    fn columns() -> Vec<ColumnInfo> {
-        HoldRow::columns()
-    }
+    const COLUMNS: &'static [ColumnInfo] = HoldRow::COLUMNS;
 
     fn row_key(&self) -> Uuid {
         self.order_id
     }
 
-    fn values(&self) -> Vec<Value> {
-        HoldRow::from(self).values()
+    fn bind(holds: &[&Self], write: Write, to: &mut PgArguments) -> Result<(), BoxDynError> {
+        let rows: Vec<HoldRow> = holds.iter().map(|hold| HoldRow::from(*hold)).collect();
+        HoldRow::bind(&rows.iter().collect::<Vec<_>>(), write, to)
     }
 
-    fn read(row: &QueryResult) -> Result<Self, DbErr> {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
         HoldRow::read(row)?.try_into()
     }
 }

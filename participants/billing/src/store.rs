@@ -1,7 +1,7 @@
 //! What billing reads outside of the loop: on connections of its own, without locks.
 
 use contracts::Timestamp;
-use messaging::rows::{Hold as Locking, Record, Rows};
+use messaging::rows::select;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
 use uuid::Uuid;
 
@@ -10,8 +10,7 @@ use crate::entry::Entry;
 
 /// The user's account, if it is opened.
 pub(crate) async fn account(db: &DatabaseConnection, user_id: Uuid) -> Result<Option<Account>, DbErr> {
-    let found = Rows::load_where(db, "user_id = $1", [user_id.into()], Locking::Unlocked).await?;
-    Ok(found.get(user_id).copied())
+    Ok(select("user_id = $1").bind(user_id).read(db).await?.pop())
 }
 
 /// The user's entries, newest first: at most `rows` of those below the entry `before`.
@@ -19,19 +18,18 @@ pub(crate) async fn entries(
     db: &DatabaseConnection,
     user_id: Uuid,
     before: Option<Uuid>,
-    rows: u64,
+    rows: i64,
 ) -> Result<Vec<Entry>, DbErr> {
-    let columns: Vec<&str> = Entry::columns().into_iter().map(|column| column.name).collect();
     // By number and not by id: ids are made by callers, in another order than entries are.
-    let below = before
-        .map_or("", |_| "AND number < (SELECT number FROM entries WHERE entry_id = $2 AND user_id = $1) ");
-    let sql = format!(
-        "SELECT {} FROM entries WHERE user_id = $1 {below}ORDER BY number DESC LIMIT {rows}",
-        columns.join(", ")
-    );
-    let values = [user_id].into_iter().chain(before).map(Value::from);
-    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
-    db.query_all_raw(statement).await?.iter().map(Entry::read).collect()
+    let wanted = match before {
+        None => select("user_id = $1 ORDER BY number DESC LIMIT $2").bind(user_id).bind(rows),
+        Some(before) => {
+            let below = "user_id = $1 AND number < (SELECT number FROM entries WHERE entry_id = $3 \
+                         AND user_id = $1) ORDER BY number DESC LIMIT $2";
+            select(below).bind(user_id).bind(rows).bind(before)
+        }
+    };
+    wanted.read(db).await
 }
 
 /// A hold as the sweep sees it.

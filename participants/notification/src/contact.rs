@@ -40,16 +40,18 @@ record! {
     pub struct Contact in "contacts" {
         /// The user.
         user_id: Uuid,
-        /// Where letters would go; unknown until the registration is heard.
-        email: Option<String>,
-        /// How to address the user.
-        name: Option<String>,
-        /// In which language letters are written from now on.
-        locale: Language,
-        /// The postal address.
-        address: Option<String>,
-        /// When the youngest event happened that is heard so far.
-        profile_at: Timestamp,
+        changing {
+            /// Where letters would go; unknown until the registration is heard.
+            email: Option<String>,
+            /// How to address the user.
+            name: Option<String>,
+            /// In which language letters are written from now on.
+            locale: Language,
+            /// The postal address.
+            address: Option<String>,
+            /// When the youngest event happened that is heard so far.
+            profile_at: Timestamp,
+        }
     }
 }
 

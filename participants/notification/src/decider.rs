@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use contracts::notification::Notify;
 use contracts::user::{ProfileChanged, UserRegistered};
 use contracts::{Command, Event, Timestamp};
-use messaging::rows::{Hold, Rows};
+use messaging::rows::{Changes, Hold, Rows, Transaction};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
-use sea_orm::DatabaseTransaction;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -75,7 +74,7 @@ impl Decider for Notification {
         }
     }
 
-    async fn load(&self, tx: &DatabaseTransaction, inputs: &[&Input]) -> Result<Set, BatchError> {
+    async fn load(&self, tx: &mut Transaction, inputs: &[&Input]) -> Result<Set, BatchError> {
         let users: BTreeSet<Uuid> = inputs.iter().map(|input| input.user_id()).collect();
         let letters: BTreeSet<Uuid> = inputs.iter().filter_map(|input| input.letter_id()).collect();
         let only_read = inputs.iter().all(|input| matches!(input, Input::Notify(_)));
@@ -100,9 +99,9 @@ impl Decider for Notification {
         }
     }
 
-    async fn save(&self, tx: &DatabaseTransaction, set: &Set) -> Result<(), BatchError> {
-        set.contacts.save(tx).await?;
-        set.letters.save(tx).await
+    fn save(&self, set: &Set, changes: &mut Changes) {
+        changes.save(&set.contacts);
+        changes.save(&set.letters);
     }
 }
 

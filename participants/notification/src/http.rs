@@ -1,12 +1,11 @@
 //! `GET /api/v1/notifications`: the caller's letters, newest first.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::State;
 use contracts::Timestamp;
-use messaging::rows::{Hold, Rows};
-use sea_orm::{DatabaseConnection, Value};
+use messaging::rows::select;
+use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
 use service::http::documentation::{Failures, Unauthenticated, Unprocessable};
 use service::http::{Caller, FieldErrors, Json, Listed, Page, PageParameters, Problem, Validate};
@@ -86,12 +85,14 @@ async fn list(
 ) -> Result<Json<Listed<NotificationOut>>, Problem> {
     let wanted = "user_id = $1 AND notification_id < $2 AND ($3::uuid IS NULL OR order_id = $3) \
                   ORDER BY notification_id DESC LIMIT $4";
-    let rows = i64::try_from(page.rows()).unwrap_or(i64::MAX);
-    let values: [Value; 4] =
-        [caller.user_id.into(), page.before_or_max().into(), page.filter.order_id.into(), rows.into()];
-    let found: Rows<Letter> = Rows::load_where(&*reader, wanted, values, Hold::Unlocked).await?;
-    let mut letters: Vec<NotificationOut> = found.iter().map(shown).collect();
-    letters.sort_by_key(|letter| Reverse(letter.notification_id));
+    let found: Vec<Letter> = select(wanted)
+        .bind(caller.user_id)
+        .bind(page.before_or_max())
+        .bind(page.filter.order_id)
+        .bind(page.rows())
+        .read(&reader)
+        .await?;
+    let letters = found.iter().map(shown).collect();
     Ok(Json(Listed::new(&page, letters, |letter| letter.notification_id)))
 }
 

@@ -18,26 +18,28 @@ record! {
     pub struct Letter in "letters" {
         /// The same id is the same letter.
         letter_id: Uuid,
-        /// In the order of time: what lists are sorted by.
-        notification_id: Uuid,
-        /// To whom.
-        user_id: Uuid,
-        /// See [`LetterKind`].
-        kind: String,
-        /// Its subject line.
-        subject: String,
-        /// Its text.
-        body: String,
-        /// The order it is about.
-        order_id: Option<Uuid>,
-        /// How it would leave: `email`.
-        channel: String,
-        /// What became of it: `stored`.
-        status: String,
-        /// Of the request, see [`LetterRequest::hash`].
-        request_hash: Uuid,
-        /// When it was written.
-        created_at: Timestamp,
+        fixed {
+            /// In the order of time: what lists are sorted by.
+            notification_id: Uuid,
+            /// To whom.
+            user_id: Uuid,
+            /// See [`LetterKind`].
+            kind: String,
+            /// Its subject line.
+            subject: String,
+            /// Its text.
+            body: String,
+            /// The order it is about.
+            order_id: Option<Uuid>,
+            /// How it would leave: `email`.
+            channel: String,
+            /// What became of it: `stored`.
+            status: String,
+            /// Of the request, see [`LetterRequest::hash`].
+            request_hash: Uuid,
+            /// When it was written.
+            created_at: Timestamp,
+        }
     }
 }
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use contracts::Timestamp;
-use messaging::rows::{Hold, Record, Rows, uuid_array};
+use messaging::rows::{Changes, Hold, Record, Rows, Transaction, select};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
-use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
 use crate::commands::put_position::{PutPosition, PutRefusal};
@@ -74,7 +73,7 @@ impl Decider for Stock {
         Command::decode(item).map(Input::Command)
     }
 
-    async fn load(&self, tx: &DatabaseTransaction, inputs: &[&Input]) -> Result<Set, BatchError> {
+    async fn load(&self, tx: &mut Transaction, inputs: &[&Input]) -> Result<Set, BatchError> {
         let mut keys = Keys::default();
         for input in inputs {
             match input {
@@ -101,15 +100,15 @@ impl Decider for Stock {
         }
     }
 
-    async fn save(&self, tx: &DatabaseTransaction, set: &Set) -> Result<(), BatchError> {
-        set.positions.save(tx).await?;
-        set.reservations.save(tx).await
+    fn save(&self, set: &Set, changes: &mut Changes) {
+        changes.save(&set.positions);
+        changes.save(&set.reservations);
     }
 }
 
 /// Those that are named, and those of the reservations of `orders`, in the order of their keys.
 async fn lock_positions(
-    tx: &DatabaseTransaction,
+    tx: &mut Transaction,
     named: &[Uuid],
     orders: &[Uuid],
 ) -> Result<Rows<Position>, BatchError> {
@@ -118,8 +117,7 @@ async fn lock_positions(
     }
     let wanted = "position_id IN (SELECT unnest($1) UNION \
                   SELECT unnest(position_ids) FROM reservations WHERE order_id = ANY($2))";
-    let keys = [uuid_array(named), uuid_array(orders)];
-    Ok(Rows::load_where(tx, wanted, keys, Hold::Locked).await?)
+    Ok(Rows::load_where(tx, select(wanted).bind(named).bind(orders), Hold::Locked).await?)
 }
 
 /// A reservation that somebody committed after the positions were locked may have others: once more.

@@ -7,14 +7,16 @@ record! {
     pub struct Position in "positions" {
         /// The position.
         position_id: Uuid,
-        /// What it is called.
-        name: String,
-        /// Of one, in minor units.
-        price: i64,
-        /// How many can be ordered; never below zero.
-        available: i64,
-        /// How many are promised to orders; never below zero.
-        reserved: i64,
+        changing {
+            /// What it is called.
+            name: String,
+            /// Of one, in minor units.
+            price: i64,
+            /// How many can be ordered; never below zero.
+            available: i64,
+            /// How many are promised to orders; never below zero.
+            reserved: i64,
+        }
     }
 }
 

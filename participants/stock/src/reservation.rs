@@ -13,10 +13,14 @@ record! {
     pub struct Reservation in "reservations" {
         /// The order; at most one reservation each.
         order_id: Uuid,
-        /// The positions to lock before the state may change; empty where it never changes.
-        position_ids: Uuids,
-        /// What became of it.
-        state: Json<State>,
+        fixed {
+            /// The positions to lock before the state may change; empty where it never changes.
+            position_ids: Uuids,
+        }
+        changing {
+            /// What became of it.
+            state: Json<State>,
+        }
     }
 }
 

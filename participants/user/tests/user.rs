@@ -43,7 +43,7 @@ impl Beds {
 
     /// The payloads of the events of a type that are in the outbox.
     async fn told<E: Event>(&self) -> Vec<E> {
-        let sql = "SELECT item -> 'data' AS data FROM outbox, json_array_elements(events) AS item \
+        let sql = "SELECT item -> 'data' AS data FROM outbox, json_array_elements(events::json) AS item \
             WHERE item ->> 'type' = $1 ORDER BY row_id";
         let statement =
             Statement::from_sql_and_values(sea_orm::DatabaseBackend::Postgres, sql, [E::TYPE.into()]);

@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use contracts::{Command, Never, Reply, ReplyData, Timestamp};
-use messaging::rows::{Hold, Rows};
+use messaging::rows::{Changes, Hold, Rows, Transaction};
 use messaging::{
     BatchError, Bus, Decided, Decider, DecodeError, Handle, Item, LoopLimits, Publisher, Runtime, Source,
     record,
 };
 use sandbox::Nats;
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, Statement,
-};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 use serde::{Deserialize, Serialize};
 use testkit::Road;
 use uuid::Uuid;
@@ -35,7 +33,7 @@ impl Command for Add {
 record! {
     pub(crate) struct CounterRow in "counters" {
         counter_id: Uuid,
-        value: i64,
+        changing { value: i64 }
     }
 }
 
@@ -59,7 +57,7 @@ impl Decider for Counters {
         Ok(serde_json::from_str(item.data.get())?)
     }
 
-    async fn load(&self, tx: &DatabaseTransaction, inputs: &[&Add]) -> Result<Self::Set, BatchError> {
+    async fn load(&self, tx: &mut Transaction, inputs: &[&Add]) -> Result<Self::Set, BatchError> {
         self.batches.fetch_add(1, Ordering::Relaxed);
         let keys: Vec<Uuid> = inputs.iter().map(|add| add.counter_id).collect();
         Ok(Rows::load(tx, &keys, Hold::Locked).await?)
@@ -83,8 +81,8 @@ impl Decider for Counters {
         }
     }
 
-    async fn save(&self, tx: &DatabaseTransaction, set: &Self::Set) -> Result<(), BatchError> {
-        set.save(tx).await
+    fn save(&self, set: &Self::Set, changes: &mut Changes) {
+        changes.save(set);
     }
 }
 
@@ -101,7 +99,7 @@ impl Decider for Called {
         self.0.decode(item)
     }
 
-    async fn load(&self, tx: &DatabaseTransaction, inputs: &[&Add]) -> Result<Self::Set, BatchError> {
+    async fn load(&self, tx: &mut Transaction, inputs: &[&Add]) -> Result<Self::Set, BatchError> {
         self.0.load(tx, inputs).await
     }
 
@@ -110,8 +108,8 @@ impl Decider for Called {
         Decided::answer(set.get(add.counter_id).map_or(0, |counter| counter.value))
     }
 
-    async fn save(&self, tx: &DatabaseTransaction, set: &Self::Set) -> Result<(), BatchError> {
-        set.save(tx).await
+    fn save(&self, set: &Self::Set, changes: &mut Changes) {
+        changes.save(set);
     }
 }
 
@@ -131,7 +129,7 @@ pub(crate) const TABLES: &str = "
     CREATE TABLE dead_letters (letter_id uuid PRIMARY KEY, subject text NOT NULL, item_type text, about uuid,
         error text NOT NULL, payload bytea NOT NULL, count integer NOT NULL, first_at timestamptz NOT NULL,
         last_at timestamptz NOT NULL);
-    CREATE TABLE outbox (row_id uuid PRIMARY KEY, created_at timestamptz NOT NULL, events json NOT NULL,
+    CREATE TABLE outbox (row_id uuid PRIMARY KEY, created_at timestamptz NOT NULL, events text NOT NULL,
         stream_created_at timestamptz, sequence bigint);
 ";
 

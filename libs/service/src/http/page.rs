@@ -45,9 +45,9 @@ pub struct PageParameters {
 }
 
 impl<F> Page<F> {
-    /// How many rows to read: one more than fit, to learn whether there is a next page.
-    pub fn rows(&self) -> u64 {
-        u64::from(self.limit) + 1
+    /// How many rows to read, as SQL counts them: one more than fit, to learn whether there is a next page.
+    pub fn rows(&self) -> i64 {
+        i64::from(self.limit) + 1
     }
 
     /// What ids are compared with: they are below it.

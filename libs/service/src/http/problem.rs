@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use messaging::{BatchError, CallError, FailureKind};
+use messaging::{CallError, FailureKind};
 use sea_orm::DbErr;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -212,8 +212,7 @@ impl IntoResponse for Problem {
 /// A database that is away or overloaded is 503, anything else is our mistake: 500. Logged once.
 impl From<DbErr> for Problem {
     fn from(error: DbErr) -> Self {
-        let error = BatchError::from(error);
-        if !matches!(error.kind(), FailureKind::Transient | FailureKind::LockTimeout) {
+        if !matches!(FailureKind::from(&error), FailureKind::Transient | FailureKind::LockTimeout) {
             return Self::internal(&error);
         }
         tracing::warn!(%error, trace_id = current_trace(), "the database cannot answer now");

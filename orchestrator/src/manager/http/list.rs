@@ -88,26 +88,30 @@ const SQL: &str = "SELECT saga_id, workflow, version, key, status, step, stuck_s
      created_at, finished_at FROM sagas WHERE saga_id < $1 \
      AND ($2::text IS NULL OR workflow = $2) AND ($3::text IS NULL OR status = $3) \
      AND ($4::boolean IS NULL OR (stuck_since IS NOT NULL) = $4) AND ($5::text IS NULL OR step = $5) \
-     AND ($6::uuid IS NULL OR key = $6) \
-     AND ($7::bigint IS NULL OR created_at < now() - make_interval(secs => $7)) \
-     ORDER BY saga_id DESC LIMIT $8";
+     AND ($6::bigint IS NULL OR created_at < now() - make_interval(secs => $6))";
+/// The saga that is named like the key, and those that the index of the others finds.
+const OF_KEY: &str = " AND key = $8 AND saga_id = ANY(ARRAY(SELECT $8 UNION ALL \
+     SELECT saga_id FROM sagas WHERE key = $8 AND key <> saga_id))";
+const NEWEST: &str = " ORDER BY saga_id DESC LIMIT $7";
 
 pub(super) async fn list_sagas(
     db: &DatabaseConnection,
     page: &Page<SagasFilter>,
 ) -> Result<Vec<SagaSummary>, DbErr> {
     let filter = &page.filter;
-    let values: [Value; 8] = [
+    let of_key = if filter.key.is_some() { OF_KEY } else { "" };
+    let values: [Value; 7] = [
         page.before_or_max().into(),
         filter.workflow.clone().into(),
         filter.status.map(SagaStatusWord::as_str).into(),
         filter.stuck.into(),
         filter.step.clone().into(),
-        filter.key.into(),
         filter.older_than_seconds.map(i64::from).into(),
-        i64::try_from(page.rows()).unwrap_or(i64::MAX).into(),
+        page.rows().into(),
     ];
-    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, SQL, values);
+    let values = values.into_iter().chain(filter.key.map(Value::from));
+    let sql = format!("{SQL}{of_key}{NEWEST}");
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
     db.query_all_raw(statement).await?.iter().map(read).collect()
 }
 

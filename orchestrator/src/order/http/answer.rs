@@ -70,7 +70,7 @@ impl OrderOut {
             currency: currency.to_owned(),
             created_at: row.created_at,
             updated_at: row.updated_at,
-            saga_id: row.saga_id,
+            saga_id: row.order_id,
         }
     }
 }

@@ -6,8 +6,10 @@ use chrono::{TimeDelta, Utc};
 use contracts::Outcome;
 use contracts::billing::{CaptureFunds, ReleaseFunds, ReserveFunds};
 use futures::future::join_all;
+use messaging::rows::sqlx::Executor;
+use messaging::rows::{Changes, Transaction};
 use messaging::{BatchError, Decider, FailureKind};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use sea_orm::DatabaseConnection;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -97,16 +99,16 @@ fn input(command: Command) -> Input {
 }
 
 /// A replica's transaction, that may wait as long as the test wants.
-async fn begin(db: &DatabaseConnection) -> DatabaseTransaction {
-    let tx = db.begin().await.unwrap();
+async fn begin(db: &DatabaseConnection) -> Transaction {
+    let mut tx = db.get_postgres_connection_pool().begin().await.unwrap();
     let patient = "SET LOCAL lock_timeout = '20s'; SET LOCAL idle_in_transaction_session_timeout = '20s'; \
                    SET LOCAL statement_timeout = '20s'";
-    tx.execute_unprepared(patient).await.unwrap();
+    (&mut *tx).execute(patient).await.unwrap();
     tx
 }
 
 /// A replica's batch before it is saved.
-async fn decided(tx: &DatabaseTransaction, inputs: &[Input]) -> Result<Set, BatchError> {
+async fn decided(tx: &mut Transaction, inputs: &[Input]) -> Result<Set, BatchError> {
     let inputs: Vec<&Input> = inputs.iter().collect();
     let mut set = BILLING.load(tx, &inputs).await?;
     for input in inputs {
@@ -116,8 +118,15 @@ async fn decided(tx: &DatabaseTransaction, inputs: &[Input]) -> Result<Set, Batc
 }
 
 /// A replica's batch up to its commit.
-async fn save(tx: &DatabaseTransaction, inputs: &[Input]) -> Result<(), BatchError> {
-    BILLING.save(tx, &decided(tx, inputs).await?).await
+async fn save(tx: &mut Transaction, inputs: &[Input]) -> Result<(), BatchError> {
+    let set = decided(tx, inputs).await?;
+    write(tx, &set).await
+}
+
+async fn write(tx: &mut Transaction, set: &Set) -> Result<(), BatchError> {
+    let mut changes = Changes::default();
+    BILLING.save(set, &mut changes);
+    changes.run(tx).await
 }
 
 #[tokio::test]
@@ -125,17 +134,17 @@ async fn an_undo_that_could_not_see_the_do_is_decided_again() {
     let bank = Bank::open().await;
     let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
     let db = bank.sessions().await;
-    let (doing, undoing) = (begin(&db).await, begin(&db).await);
-    save(&doing, &[input(Command::ReserveFunds(reserve(order, user, 60)))]).await.unwrap();
+    let (mut doing, mut undoing) = (begin(&db).await, begin(&db).await);
+    save(&mut doing, &[input(Command::ReserveFunds(reserve(order, user, 60)))]).await.unwrap();
     let undo = [input(Command::ReleaseFunds(ReleaseFunds { order_id: order }))];
-    let blind = decided(&undoing, &undo).await.unwrap();
+    let blind = decided(&mut undoing, &undo).await.unwrap();
     doing.commit().await.unwrap();
-    let refused = BILLING.save(&undoing, &blind).await.unwrap_err();
+    let refused = write(&mut undoing, &blind).await.unwrap_err();
     assert_eq!(refused.kind(), FailureKind::Conflict);
     undoing.rollback().await.unwrap();
 
-    let again = begin(&db).await;
-    save(&again, &undo).await.unwrap();
+    let mut again = begin(&db).await;
+    save(&mut again, &undo).await.unwrap();
     again.commit().await.unwrap();
     assert_eq!(bank.hold_state(order).await.as_deref(), Some("released"));
     assert_eq!(bank.money(user).await, money(100, 0));
@@ -149,17 +158,17 @@ async fn a_hold_that_came_while_accounts_were_locked_is_not_ended_without_its_ac
     let hot = bank.user_with(100).await;
     let db = bank.sessions().await;
     // Somebody has the hot account, so that the batch waits after it has looked for the order's hold.
-    let busy = begin(&db).await;
-    save(&busy, &[input(Command::ReserveFunds(reserve(Uuid::now_v7(), hot, 1)))]).await.unwrap();
+    let mut busy = begin(&db).await;
+    save(&mut busy, &[input(Command::ReserveFunds(reserve(Uuid::now_v7(), hot, 1)))]).await.unwrap();
     let batch = [
         input(Command::CaptureFunds(CaptureFunds { order_id: order })),
         input(Command::ReserveFunds(reserve(Uuid::now_v7(), hot, 1))),
     ];
-    let waiting = async { decided(&begin(&db).await, &batch).await.map(drop) };
+    let waiting = async { decided(&mut begin(&db).await, &batch).await.map(drop) };
     let meanwhile = async {
         bank.wait_for_a_blocked_session().await;
-        let doing = begin(&db).await;
-        save(&doing, &[input(Command::ReserveFunds(reserve(order, user, 60)))]).await.unwrap();
+        let mut doing = begin(&db).await;
+        save(&mut doing, &[input(Command::ReserveFunds(reserve(order, user, 60)))]).await.unwrap();
         doing.commit().await.unwrap();
         busy.commit().await.unwrap();
     };

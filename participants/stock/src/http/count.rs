@@ -1,7 +1,7 @@
 //! `GET /api/v1/stock/position/{id}/count`: how many there are.
 
 use axum::extract::State;
-use messaging::rows::{Hold, Rows};
+use messaging::rows::select;
 use serde::Serialize;
 use service::http::documentation::{Failures, NotFound, Unauthenticated};
 use service::http::{Caller, Json, Path, Problem};
@@ -39,9 +39,7 @@ pub(super) async fn count(
     State(shop): State<Shared>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<CountOut>, Problem> {
-    let found: Rows<Position> =
-        Rows::load_where(&shop.reader, "position_id = $1", [id.into()], Hold::Unlocked).await?;
-    let position = found.get(id).ok_or_else(Problem::not_found)?;
-    let Position { position_id, available, reserved, .. } = *position;
+    let found: Vec<Position> = select("position_id = $1").bind(id).read(&shop.reader).await?;
+    let Position { position_id, available, reserved, .. } = *found.first().ok_or_else(Problem::not_found)?;
     Ok(Json(CountOut { position_id, available, reserved }))
 }

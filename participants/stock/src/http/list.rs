@@ -1,8 +1,7 @@
 //! `GET /api/v1/stock/positions`: what can be ordered.
 
 use axum::extract::State;
-use messaging::rows::{Hold, Rows};
-use sea_orm::Value;
+use messaging::rows::select;
 use serde::Serialize;
 use service::http::documentation::{Failures, Unauthenticated, Unprocessable};
 use service::http::{Caller, Json, Listed, Page, PageParameters, Problem};
@@ -51,13 +50,12 @@ pub(super) async fn list(
     State(shop): State<Shared>,
     page: Page,
 ) -> Result<Json<Listed<PositionOut>>, Problem> {
-    let below = "position_id < $1 ORDER BY position_id DESC LIMIT $2";
-    let rows = i64::try_from(page.rows()).unwrap_or(i64::MAX);
-    let values: [Value; 2] = [page.before_or_max().into(), rows.into()];
-    let found: Rows<Position> = Rows::load_where(&shop.reader, below, values, Hold::Unlocked).await?;
-    let mut positions: Vec<PositionOut> =
-        found.iter().map(|position| shown(position, &shop.currency)).collect();
-    positions.reverse();
+    let found: Vec<Position> = select("position_id < $1 ORDER BY position_id DESC LIMIT $2")
+        .bind(page.before_or_max())
+        .bind(page.rows())
+        .read(&shop.reader)
+        .await?;
+    let positions = found.iter().map(|position| shown(position, &shop.currency)).collect();
     Ok(Json(Listed::new(&page, positions, |position| position.position_id)))
 }
 
