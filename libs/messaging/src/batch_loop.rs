@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::SubsecRound;
-use contracts::{Direction, EventData, Outcome, ReplyData, Timestamp};
+use contracts::{Direction, EventData, Outcome, Timestamp};
 use futures::FutureExt;
 use metrics::{counter, histogram};
 use sea_orm::DatabaseConnection;
@@ -21,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 use crate::bus::Bus;
 use crate::crash::{self, Point};
 use crate::dead_letters::DeadLetters;
-use crate::decider::{Answer, Decided, Decider, OutgoingCommand};
-use crate::envelope::Item;
+use crate::decider::{Answer, Decided, Decider};
 use crate::failure::{BatchError, FailureKind};
 use crate::metric_names;
 use crate::outbox::{self, StoredEvents};
-use crate::publisher::{Outgoing, OutgoingItem, Publisher};
+use crate::outgoing::Outgoing;
+use crate::publisher::Publisher;
 use crate::receiver::{Envelope, Receipt, Receiver, letter};
 use crate::rows::Changes;
 use crate::runtime::Runtime;
@@ -364,9 +364,9 @@ impl<D: Decider> BatchLoop<D> {
         }
         crash::reach(D::SERVICE, Point::AfterCommitBeforePublish);
         self.decider.committed(set);
-        let mut outgoing = Outgoing { stored: stored.into_iter().collect(), ..Outgoing::default() };
+        let mut outgoing = Outgoing::new(now, stored);
         for (arrived, decided) in batch.into_iter().zip(decided) {
-            outgoing.items.extend(decided.commands.iter().map(|command| command_item::<D>(command, now)));
+            outgoing.commands.extend(decided.commands);
             match (arrived.origin, decided.answer) {
                 (Origin::Call { caller, .. }, Answer::Caller(answer)) => {
                     // The caller may have hung up; what was decided stands.
@@ -374,15 +374,14 @@ impl<D: Decider> BatchLoop<D> {
                 }
                 (Origin::Message { envelope, receipt }, answer) => {
                     if let Answer::Reply(reply) = answer {
-                        outgoing.items.extend(reply_item::<D>(&envelope, &reply, now));
+                        outgoing.replies.push((envelope, reply));
                     }
                     outgoing.receipts.push(receipt);
                 }
                 (Origin::Call { .. } | Origin::Own, _) => {}
             }
         }
-        let nothing = outgoing.items.is_empty() && outgoing.receipts.is_empty() && outgoing.stored.is_empty();
-        if !nothing {
+        if !outgoing.is_empty() {
             self.publisher.hand_over(outgoing);
         }
     }
@@ -456,44 +455,4 @@ fn undoes<D: Decider>(batch: &[Arrived<D>], decided: &[Decided<D::Answer>]) -> b
         undo && matches!(&decided.answer, Answer::Reply(reply) if reply.outcome == Outcome::Done)
     });
     asks || did
-}
-
-fn command_item<D: Decider>(command: &OutgoingCommand, now: Timestamp) -> OutgoingItem {
-    OutgoingItem::encode(&Item {
-        specversion: "1.0".into(),
-        id: command.command_id,
-        item_type: command.command_type.into(),
-        source: D::SERVICE.into(),
-        subject: command.saga,
-        time: now,
-        traceparent: command.traceparent.as_deref().map(Into::into),
-        step: Some(command.step.into()),
-        direction: Some(command.direction),
-        attempt: Some(command.attempt),
-        replyto: Some(command.reply_to.into()),
-        commandid: None,
-        data: std::borrow::Cow::Borrowed(&command.data),
-    })
-}
-
-/// A reply goes where its command says; a command that names no place wants none.
-fn reply_item<D: Decider>(command: &Envelope, reply: &ReplyData, now: Timestamp) -> Option<OutgoingItem> {
-    let subject = command.reply_to.clone()?;
-    let data = serde_json::value::to_raw_value(reply).ok()?;
-    let item = Item {
-        specversion: "1.0".into(),
-        id: command.id,
-        item_type: subject.as_str().into(),
-        source: D::SERVICE.into(),
-        subject: command.saga,
-        time: now,
-        traceparent: command.traceparent.as_deref().map(Into::into),
-        step: command.step.as_deref().map(Into::into),
-        direction: command.direction,
-        attempt: command.attempt,
-        replyto: None,
-        commandid: Some(command.id),
-        data: std::borrow::Cow::Owned(data),
-    };
-    Some(OutgoingItem::encode(&item))
 }

@@ -21,6 +21,7 @@ mod failure;
 pub mod idempotency;
 pub mod metric_names;
 pub mod outbox;
+mod outgoing;
 mod participant;
 mod publisher;
 mod receiver;

@@ -18,7 +18,8 @@ use uuid::{NoContext, Uuid};
 use crate::bus::Bus;
 use crate::envelope::Item;
 use crate::metric_names;
-use crate::publisher::{OutgoingItem, Publisher};
+use crate::outgoing::OutgoingItem;
+use crate::publisher::Publisher;
 use crate::record;
 use crate::rows::Changes;
 use crate::runtime::Runtime;
@@ -90,7 +91,7 @@ fn row_of(service: &'static str, events: &[EventData], now: Timestamp) -> Option
     }
     let row_id = Uuid::now_v7();
     let items: Vec<OutgoingItem> = events.iter().map(|event| item_of(service, event, now)).collect();
-    let texts: Vec<&str> = items.iter().map(OutgoingItem::text).collect();
+    let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
     let row = OutboxRow { row_id, created_at: now, events: format!("[{}]", texts.join(",")) };
     Some((row, StoredEvents { row_id, items }))
 }

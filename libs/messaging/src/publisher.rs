@@ -20,10 +20,10 @@ use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::crash::{self, Point};
-use crate::envelope::{BATCH_CONTENT_TYPE, BatchWriter, Item};
+use crate::envelope::{BATCH_CONTENT_TYPE, BatchWriter};
 use crate::metric_names;
 use crate::outbox::{self, StoredEvents};
-use crate::receiver::Receipt;
+use crate::outgoing::{Outgoing, OutgoingItem};
 use crate::runtime::Runtime;
 use crate::topology::EVENTS;
 
@@ -35,45 +35,6 @@ const NO_STREAM_TRIES: u32 = 4;
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long a stopping process tries to get rid of what is in hand.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-
-/// An item as it goes on the wire, and where.
-#[derive(Debug, Clone)]
-pub(crate) struct OutgoingItem {
-    subject: String,
-    text: String,
-}
-
-impl OutgoingItem {
-    /// Encodes an item; its type is its subject.
-    pub(crate) fn encode(item: &Item<'_>) -> Self {
-        Self::encode_for(item.item_type.to_string(), item)
-    }
-
-    /// Encodes an item for another subject than its type.
-    pub(crate) fn encode_for(subject: String, item: &Item<'_>) -> Self {
-        // An `Item` is strings, numbers and JSON that already is JSON.
-        let text = serde_json::to_string(item).expect("an item always has a JSON form");
-        Self { subject, text }
-    }
-
-    /// An item that was encoded earlier.
-    pub(crate) fn from_encoded(text: &str) -> Result<Self, serde_json::Error> {
-        let item: Item<'_> = serde_json::from_str(text)?;
-        Ok(Self { subject: item.item_type.into_owned(), text: text.to_owned() })
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-}
-
-/// What one batch leaves behind for the publisher.
-#[derive(Default)]
-pub(crate) struct Outgoing {
-    pub(crate) items: Vec<OutgoingItem>,
-    pub(crate) receipts: Vec<Receipt>,
-    pub(crate) stored: Vec<StoredEvents>,
-}
 
 /// The way out of a service. Cheap to clone; ends when the last clone is gone.
 #[derive(Clone)]
@@ -98,7 +59,7 @@ impl Publisher {
 
     /// Sends events that a committed transaction stored. Where there is no room they wait in the outbox.
     pub async fn events(&self, stored: StoredEvents) {
-        let outgoing = Outgoing { stored: vec![stored], ..Outgoing::default() };
+        let outgoing = Outgoing::new(Timestamp::default(), Some(stored));
         let _ = tokio::time::timeout(PAUSE_MAX, self.queue.send(outgoing)).await;
     }
 
@@ -116,7 +77,7 @@ impl Publisher {
     /// Hands over what a batch decided. Without room it is dropped: everything in it is asked again.
     pub(crate) fn hand_over(&self, outgoing: Outgoing) {
         if let Err(refused) = self.queue.try_send(outgoing) {
-            let lost = refused.into_inner().items.len() as u64;
+            let lost = refused.into_inner().items_count() as u64;
             counter!(metric_names::PUBLISH_SKIPPED, "service" => self.service).increment(lost);
         }
     }
@@ -152,31 +113,33 @@ struct Delivered {
 
 impl Task {
     async fn run(self, mut queued: mpsc::Receiver<Outgoing>) {
-        while let Some(mut outgoing) = queued.recv().await {
+        while let Some(first) = queued.recv().await {
+            let mut batches = vec![first];
             while let Ok(more) = queued.try_recv() {
-                outgoing.items.extend(more.items);
-                outgoing.receipts.extend(more.receipts);
-                outgoing.stored.extend(more.stored);
+                batches.push(more);
             }
-            self.deliver(outgoing).await;
+            self.deliver(batches).await;
         }
     }
 
-    async fn deliver(&self, outgoing: Outgoing) {
+    async fn deliver(&self, batches: Vec<Outgoing>) {
         // Read before publishing: a stream made anew afterwards must not pass for the one that was
         // published to.
         let events_stream = *self.events_stream.lock().unwrap_or_else(PoisonError::into_inner);
-        let stored_items = outgoing.stored.iter().flat_map(|stored| &stored.items);
-        let packed = pack(outgoing.items.iter().chain(stored_items));
+        let items: Vec<OutgoingItem> =
+            batches.iter().flat_map(|outgoing| outgoing.encode(self.service)).collect();
+        let stored_items = batches.iter().flat_map(|outgoing| &outgoing.stored).flat_map(|s| &s.items);
+        let packed = pack(items.iter().chain(stored_items));
         let delivered = self.publish_until_done(packed).await;
         if !delivered.all {
             return; // The inputs come again, and the outbox remembers.
         }
         crash::reach(self.service, Point::AfterPublishBeforeAck);
-        for receipt in outgoing.receipts {
+        let rows: Vec<Uuid> =
+            batches.iter().filter_map(|outgoing| Some(outgoing.stored.as_ref()?.row_id)).collect();
+        for receipt in batches.into_iter().flat_map(|outgoing| outgoing.receipts) {
             receipt.done().await;
         }
-        let rows: Vec<Uuid> = outgoing.stored.iter().map(|stored| stored.row_id).collect();
         if let (false, Some(created_at), Some(sequence)) =
             (rows.is_empty(), events_stream, delivered.events_sequence)
             && let Err(error) = outbox::acknowledge(&self.db, rows, created_at, sequence).await
