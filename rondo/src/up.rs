@@ -72,7 +72,7 @@ async fn serve_all(
     let prepared = stop.run_until_cancelled(prepare(&house, servers, progress)).await;
     let Some(parts) = prepared.transpose()? else { return Ok(()) };
     let operator = secrets::operator(local)?;
-    let serving = tokio::spawn(service::run(house.clone(), parts, listeners));
+    let mut serving = tokio::spawn(service::run(house.clone(), parts, listeners));
     let demo = Demo { house: &house, operator: &operator };
     let ready = stop.run_until_cancelled(demo.load(progress)).await;
     match ready {
@@ -83,6 +83,11 @@ async fn serve_all(
             return Err(error);
         }
         None => {}
+    }
+    let watched = stop.run_until_cancelled(servers.keep_running());
+    tokio::select! {
+        served = &mut serving => return served.context("the services")?.map_err(Into::into),
+        _ = watched => {} // They are stopping; the servers stay until they have.
     }
     serving.await.context("the services")?.map_err(Into::into)
 }

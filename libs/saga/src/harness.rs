@@ -71,6 +71,7 @@ fn prove_case<D: Clone + Serialize>(
     coverage: &mut Coverage,
 ) -> Result<(), Violation> {
     let straight = Run::to_its_end(setting, Plan::calm(Course::Straight), None)?;
+    checks::was_answered_at_once(&straight)?;
     let ending = straight.ending();
     for course in Course::all(&straight.steps_done()) {
         let expected = course.expected(&ending);

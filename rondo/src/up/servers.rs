@@ -1,5 +1,8 @@
 //! The servers of a local run: private ones, or given ones.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
 use sea_orm::{ConnectionTrait, Database, DatabaseBackend, Statement};
@@ -8,6 +11,9 @@ use service::config::LocalConfig;
 
 use super::progress::Progress;
 use crate::services::Service;
+
+/// How often private servers are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A PostgreSQL and a NATS.
 pub(crate) struct Servers {
@@ -83,6 +89,25 @@ impl Servers {
         [postgres, nats]
     }
 
+    /// Starts a private server again that ended by itself. The services wait for it meanwhile.
+    pub(crate) async fn keep_running(&mut self) -> Infallible {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Road::Private(nats) = &mut self.nats
+                && nats.pids().is_empty()
+            {
+                tracing::error!(log = %nats.home().join("nats.log").display(), "NATS has ended; starting it again");
+                report(nats.restart().await);
+            }
+            if let Truth::Private(postgres) = &mut self.postgres
+                && postgres.pids().is_empty()
+            {
+                tracing::error!(home = %postgres.home().display(), "PostgreSQL has ended; starting it again");
+                report(postgres.restart().await);
+            }
+        }
+    }
+
     /// Stops what was started here.
     pub(crate) async fn stop(&mut self, progress: &Progress) {
         let step = progress.step("stopping the servers");
@@ -97,6 +122,14 @@ impl Servers {
             tracing::error!(%error, "PostgreSQL");
         }
         step.done();
+    }
+}
+
+/// It is tried again at the next look.
+fn report(started: Result<(), sandbox::Error>) {
+    match started {
+        Ok(()) => tracing::info!("it runs again"),
+        Err(error) => tracing::error!(%error, "it does not start"),
     }
 }
 

@@ -94,6 +94,19 @@ pub(super) fn is_stuck_and_asked<D: Clone + Serialize>(run: &Run<'_, D>) -> Chec
     run.must(last.is_some_and(|(at, _)| run.now - *at <= max_wait), "a stuck step is no longer asked")
 }
 
+/// Without any trouble, what healthy participants answer satisfies every step at its first asking:
+/// otherwise `answer` and the steps speak of different types.
+pub(super) fn was_answered_at_once<D: Clone + Serialize>(run: &Run<'_, D>) -> Checked {
+    let again = run.sent.iter().find(|(_, command)| command.attempt > 1);
+    match again {
+        None => Ok(()),
+        Some((_, command)) => {
+            let name = name_of(command);
+            Err(run.violation(format!("{name} was asked again though its participant is healthy")))
+        }
+    }
+}
+
 /// At the end: it ended as it had to, what stands at the participants fits that, and the history
 /// makes the same saga.
 pub(super) fn at_the_end<D: Clone + Serialize>(run: &Run<'_, D>, expected: Option<&str>) -> Checked {

@@ -30,3 +30,15 @@ fn a_participant_that_breaks_its_contract_is_seen() {
     assert_eq!(violation.what, "it did not end in time");
     assert!(violation.history.contains("capture_funds"), "{violation}");
 }
+
+/// Without items the saga goes on without stock, so that every command is asked for in some case: an
+/// answer that does not fit its step must be seen all the same.
+#[test]
+fn a_healthy_answer_that_does_not_fit_its_step_is_seen_before_the_pivot_too() {
+    let wrong = |command_type: &str, command: &RawValue| {
+        if command_type == "cmd.stock.reserve_stock.v1" { garbled() } else { answer(command_type, command) }
+    };
+    let violation =
+        prove(&definition(), &[Order::of_items(), Order::of_price()], start(), wrong).unwrap_err();
+    assert_eq!(violation.what, "reserve_stock/do was asked again though its participant is healthy");
+}
