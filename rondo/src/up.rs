@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::Args;
 use messaging::crash;
-use sandbox::Lock;
+use sandbox::{Lock, require_free};
 use sea_orm::Database;
 use service::config::{Config, CrashConfig, LocalConfig};
 use service::{House, Listeners, shutdown, telemetry};
@@ -44,6 +44,9 @@ pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     shutdown::on_signal(stop.clone())?;
     let _lock = Lock::take(&local.data_dir)?;
+    // Before anything is started, and saying by whom a port is taken.
+    require_free(config.http.public_addr, "the public listener")?;
+    require_free(config.http.internal_addr, "the internal listener")?;
     let listeners = Listeners::bind(&config.http).await?;
     let progress = Progress::new();
     let started = stop.run_until_cancelled(Servers::start(&local, &progress)).await;

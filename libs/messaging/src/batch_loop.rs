@@ -45,7 +45,7 @@ pub struct LoopLimits {
 
 impl Default for LoopLimits {
     fn default() -> Self {
-        Self { batch_inputs_max: 256, calls_waiting_max: 4_096, call_wait_max: Duration::from_secs(10) }
+        Self { batch_inputs_max: 256, calls_waiting_max: 4_096, call_wait_max: Duration::from_secs(5) }
     }
 }
 

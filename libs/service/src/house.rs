@@ -51,7 +51,7 @@ pub enum StartError {
     #[error("HTTP client: {0}")]
     HttpClient(#[from] reqwest::Error),
     /// A listener's address is taken or not ours.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// Where.
         address: std::net::SocketAddr,

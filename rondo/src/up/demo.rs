@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many of each position a new catalogue has.
 const AVAILABLE: i64 = 1_000_000;
+/// The time in the positions' ids, in milliseconds since 1970: 2026-01-01.
+const CATALOGUE_MADE_MS: u64 = 1_767_225_600_000;
 /// Name and price in minor units.
 const CATALOGUE: [(&str, i64); 8] = [
     ("Espresso beans, 1 kg", 189_000),
@@ -37,6 +39,14 @@ const CATALOGUE: [(&str, i64); 8] = [
 pub(crate) struct Demo<'a> {
     pub(crate) house: &'a House,
     pub(crate) operator: &'a Operator,
+}
+
+/// The same at every start, so that nothing is put in stock twice; in the order of time like all ids.
+fn demo_id(index: u64) -> Uuid {
+    let hash = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("rondo:demo:{index}").as_bytes());
+    let mut random = [0; 10];
+    random.copy_from_slice(&hash.as_bytes()[..10]);
+    uuid::Builder::from_unix_timestamp_millis(CATALOGUE_MADE_MS + index, &random).into_uuid()
 }
 
 impl Demo<'_> {
@@ -101,8 +111,8 @@ impl Demo<'_> {
     }
 
     async fn catalogue(&self, client: &Client, token: &str) -> anyhow::Result<()> {
-        for (name, price) in CATALOGUE {
-            let position_id = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("rondo:demo:{name}").as_bytes());
+        for (index, (name, price)) in (0_u64..).zip(CATALOGUE) {
+            let position_id = demo_id(index);
             let count = self.public(&format!("/api/v1/stock/position/{position_id}/count"));
             if client.get(count).bearer_auth(token).send().await?.status() == StatusCode::OK {
                 continue;

@@ -11,11 +11,17 @@ const DIES_WITHIN: Duration = Duration::from_secs(40);
 /// Drives orders until `victim` has died at the `nth` passage of `point`; starts it again; everything
 /// accepted reaches its end and the books agree.
 async fn survives(victim: &str, point: &str, nth: u32) {
+    survives_with(victim, point, nth, &[]).await;
+}
+
+/// The same, with settings for the victim that has to die.
+async fn survives_with(victim: &str, point: &str, nth: u32, settings: &[(&str, &str)]) {
     let mut system = System::start(&SEPARATE).await;
     let mut shop = Shop::open(&system, 5, 3).await;
     system.stop(victim).await;
     let armed = format!("{victim}:{point}:{nth}");
-    system.restart(victim, &[("RONDO_CRASH_AT", &armed)]).await;
+    let environment = [settings, &[("RONDO_CRASH_AT", &armed)]].concat();
+    system.restart(victim, &environment).await;
     for _ in 0..nth {
         shop.place(&system, "orchestrator", 15).await;
     }
@@ -57,9 +63,11 @@ async fn every_service_survives_dying_at_every_point() {
             }
         }
     }
-    for victim in ["orchestrator", "billing", "stock"] {
+    for victim in ["orchestrator", "stock"] {
         survives(victim, "while_undoing", 1).await;
     }
+    // Nothing after billing's step refuses, but at the pivot a hold that lasts an hour is too short.
+    survives_with("billing", "while_undoing", 1, &[("HOLD_SECONDS", "3600")]).await;
 }
 
 /// Forty deaths, one after the other, while orders are placed.

@@ -84,8 +84,20 @@ impl<F: DeserializeOwned + Validate, S: Send + Sync> FromRequestParts<S> for Pag
 
 fn filter<F: DeserializeOwned>(pairs: &[(String, String)]) -> Result<F, Problem> {
     let own: Vec<_> = pairs.iter().filter(|(name, _)| name != "limit" && name != "cursor").collect();
-    let encoded = serde_urlencoded::to_string(own).map_err(|error| Problem::internal(&error))?;
-    serde_urlencoded::from_str(&encoded).map_err(|error| Problem::invalid_field("query", error.to_string()))
+    let encoded = serde_urlencoded::to_string(&own).map_err(|error| Problem::internal(&error))?;
+    serde_urlencoded::from_str(&encoded).map_err(|error| {
+        let message = error.to_string();
+        // Every parameter may be left out, so the one to blame cannot be read even alone.
+        let is_bad = |pair: &&&(String, String)| {
+            serde_urlencoded::to_string([*pair])
+                .is_ok_and(|alone| serde_urlencoded::from_str::<F>(&alone).is_err())
+        };
+        let name = own.iter().find(is_bad).map_or("query", |(name, _)| name.as_str());
+        if message.starts_with("unknown field") {
+            return Problem::invalid_field(name, "is no parameter of this list");
+        }
+        Problem::invalid_field(name, message)
+    })
 }
 
 /// A page of a list, newest first.
@@ -112,6 +124,7 @@ impl<T> Listed<T> {
 #[cfg(test)]
 mod tests {
     use axum::http::Request;
+    use axum::response::IntoResponse;
 
     use super::*;
 
@@ -156,6 +169,20 @@ mod tests {
         assert_eq!(page_of.filter, ByStatus { status: Some(Status::Pending), age: Some(12) });
         for bad in ["?status=lost", "?age=x", "?age=13", "?colour=red"] {
             assert_eq!(page::<ByStatus>(bad).await.unwrap_err(), 422, "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_parameter_that_is_wrong_is_named() {
+        for (query, named) in
+            [("?age=1&status=lost", "status"), ("?status=pending&age=x", "age"), ("?colour=red", "colour")]
+        {
+            let request = Request::get(format!("/things{query}")).body(()).unwrap();
+            let mut parts = request.into_parts().0;
+            let problem = Page::<ByStatus>::from_request_parts(&mut parts, &()).await.unwrap_err();
+            let body = axum::body::to_bytes(problem.into_response().into_body(), 10_000).await.unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["errors"][0]["field"], named, "{body}");
         }
     }
 

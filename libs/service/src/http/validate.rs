@@ -62,6 +62,19 @@ impl FieldErrors {
         self.check(text.chars().all(allowed), field, "must not have control characters");
     }
 
+    /// [`FieldErrors::text`] on one line: what goes into a letter's first line, for example.
+    pub fn line(&mut self, field: &str, text: &str, characters: RangeInclusive<usize>) {
+        self.text(field, text, characters);
+        self.check(!text.contains(['\n', '\r']), field, "must be one line");
+    }
+
+    /// [`FieldErrors::line`], if it is there.
+    pub fn optional_line(&mut self, field: &str, text: Option<&str>, characters: RangeInclusive<usize>) {
+        if let Some(text) = text {
+            self.line(field, text, characters);
+        }
+    }
+
     /// [`FieldErrors::text`], if it is there.
     pub fn optional_text(&mut self, field: &str, text: Option<&str>, characters: RangeInclusive<usize>) {
         if let Some(text) = text {
@@ -114,6 +127,7 @@ mod tests {
     fn what_postgres_cannot_store_is_refused() {
         assert_eq!(errors_of(|errors| errors.text("name", "a\0b", 1..=10)).len(), 1);
         assert!(errors_of(|errors| errors.text("comment", "two\nlines", 1..=10)).is_empty());
+        assert_eq!(errors_of(|errors| errors.line("name", "two\nlines", 1..=10)), ["must be one line"]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl TakePayment {
         if let Some(paid) = set.entries.get(entry_id)
             && (paid.user_id, paid.amount) != (user_id, amount.get())
         {
-            tracing::error!(order_id = %self.order_id, "a payment was repeated with another payload");
+            tracing::warn!(order_id = %self.order_id, "a payment was repeated with another payload");
             return Err(Declined::OtherPayment);
         }
         let marks = Marks { user_id, entry_id, key: self.key.as_ref() };

@@ -36,7 +36,7 @@ pub(super) struct PutIn {
 
 impl Validate for PutIn {
     fn validate(&self, errors: &mut FieldErrors) {
-        errors.text("name", &self.name, 1..=200);
+        errors.line("name", &self.name, 1..=200);
         errors.number("available", self.available, 0..=MAX_AMOUNT);
     }
 }

@@ -58,8 +58,8 @@ pub(super) struct ProfileIn {
 
 impl Validate for ProfileIn {
     fn validate(&self, errors: &mut FieldErrors) {
-        errors.optional_text("name", self.name.as_deref(), 0..=100);
-        errors.optional_text("phone", self.phone.as_deref(), 0..=32);
+        errors.optional_line("name", self.name.as_deref(), 0..=100);
+        errors.optional_line("phone", self.phone.as_deref(), 0..=32);
         errors.optional_text("address", self.address.as_deref(), 0..=500);
         let dialled = |character: char| character.is_ascii_digit() || " +-()".contains(character);
         let phone = self.phone.as_deref().unwrap_or_default();

@@ -41,7 +41,7 @@ impl Validate for RegisterIn {
     fn validate(&self, errors: &mut FieldErrors) {
         let characters = self.password.expose_secret().chars().count();
         errors.check((8..=128).contains(&characters), "password", "must have 8 to 128 characters");
-        errors.optional_text("name", self.name.as_deref(), 1..=100);
+        errors.optional_line("name", self.name.as_deref(), 1..=100);
     }
 }
 
