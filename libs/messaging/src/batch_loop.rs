@@ -14,7 +14,7 @@ use contracts::{Direction, EventData, Outcome, Timestamp};
 use futures::FutureExt;
 use metrics::{counter, histogram};
 use sea_orm::DatabaseConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -23,31 +23,15 @@ use crate::crash::{self, Point};
 use crate::dead_letters::DeadLetters;
 use crate::decider::{Answer, Decided, Decider};
 use crate::failure::{BatchError, FailureKind};
+use crate::handle::{Arrived, CallError, Handle, LoopLimits, Origin};
 use crate::metric_names;
 use crate::outbox::{self, StoredEvents};
 use crate::outgoing::Outgoing;
 use crate::publisher::Publisher;
-use crate::receiver::{Envelope, Receipt, Receiver, letter};
+use crate::receiver::{Receiver, letter};
 use crate::rows::Changes;
 use crate::runtime::Runtime;
 use crate::topology::Source;
-
-/// Bounds of a loop.
-#[derive(Debug, Clone, Copy)]
-pub struct LoopLimits {
-    /// Inputs decided in one transaction. Above 256 nothing is gained (docs/performance.md).
-    pub batch_inputs_max: usize,
-    /// Calls that may wait; more are told to come later.
-    pub calls_waiting_max: usize,
-    /// A call not begun within this is given up, and has changed nothing.
-    pub call_wait_max: Duration,
-}
-
-impl Default for LoopLimits {
-    fn default() -> Self {
-        Self { batch_inputs_max: 256, calls_waiting_max: 4_096, call_wait_max: Duration::from_secs(5) }
-    }
-}
 
 /// Tries of a batch that meets others on its rows before it is split like poison.
 const CONFLICTS_MAX: u32 = 16;
@@ -56,75 +40,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long an input waits whose row somebody holds.
 const ASIDE: Duration = Duration::from_millis(500);
-
-/// An input and where it came from.
-pub(crate) struct Arrived<D: Decider> {
-    pub(crate) input: D::Input,
-    pub(crate) origin: Origin<D::Answer>,
-    /// A commit that covers it went unanswered: it may be done, and nobody may be told that it is not.
-    pub(crate) in_doubt: bool,
-}
-
-pub(crate) enum Origin<A> {
-    Message { envelope: Box<Envelope>, receipt: Receipt },
-    Call { caller: oneshot::Sender<Result<A, CallError>>, give_up_at: Instant },
-    Own,
-}
-
-/// Why an HTTP handler got no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// Too many wait already; nothing was changed.
-    #[error("too many requests are waiting")]
-    Busy,
-    /// The database did not come back in time; nothing was changed.
-    #[error("the database is not available")]
-    Unavailable,
-    /// This input cannot be processed; nothing was changed.
-    #[error("the request cannot be processed")]
-    Failed,
-    /// The process is stopping.
-    #[error("the service is stopping")]
-    Stopping,
-}
-
-/// The way into a loop for HTTP handlers and timers. The loop ends when the process stops and the last
-/// handle is gone.
-pub struct Handle<D: Decider> {
-    calls: mpsc::Sender<Arrived<D>>,
-    call_wait_max: Duration,
-}
-
-impl<D: Decider> Clone for Handle<D> {
-    fn clone(&self) -> Self {
-        Self { calls: self.calls.clone(), call_wait_max: self.call_wait_max }
-    }
-}
-
-impl<D: Decider> Handle<D> {
-    /// Puts an input through the loop and returns what was decided, after its commit.
-    ///
-    /// The effect row of the input must carry an id that the caller made: where a commit's outcome is
-    /// unknown the input is decided again, and must be recognised.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn call(&self, input: D::Input) -> Result<D::Answer, CallError> {
-        let (caller, answer) = oneshot::channel();
-        let origin = Origin::Call { caller, give_up_at: Instant::now() + self.call_wait_max };
-        self.calls.try_send(Arrived { input, origin, in_doubt: false }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => CallError::Busy,
-            mpsc::error::TrySendError::Closed(_) => CallError::Stopping,
-        })?;
-        answer.await.unwrap_or(Err(CallError::Stopping))
-    }
-
-    /// Puts an input of the service's own clock through the loop; waits for room, not for the outcome.
-    pub async fn submit(&self, input: D::Input) {
-        // A closed loop is a stopping process; its clock goes on in the next one.
-        let _ = self.calls.send(Arrived { input, origin: Origin::Own, in_doubt: false }).await;
-    }
-}
 
 /// Starts a service's loop over its sources.
 pub fn start<D: Decider>(
@@ -165,7 +80,7 @@ pub fn start<D: Decider>(
         shutdown: runtime.shutdown.clone(),
     };
     runtime.tasks.spawn(batch_loop.run());
-    Handle { calls, call_wait_max: limits.call_wait_max }
+    Handle::new(calls, limits.call_wait_max)
 }
 
 struct BatchLoop<D: Decider> {

@@ -67,8 +67,12 @@ fn database_failure(error: &sqlx::Error) -> FailureKind {
     match error {
         sqlx::Error::Database(error) => error.code().map_or(FailureKind::Poison, |code| state_failure(&code)),
         // What cannot be encoded or decoded is ours.
-        Encode(_) | Decode(_) | ColumnDecode { .. } | ColumnNotFound(_) => FailureKind::Poison,
-        ColumnIndexOutOfBounds { .. } | TypeNotFound { .. } => FailureKind::Poison,
+        Encode(_)
+        | Decode(_)
+        | ColumnDecode { .. }
+        | ColumnNotFound(_)
+        | ColumnIndexOutOfBounds { .. }
+        | TypeNotFound { .. } => FailureKind::Poison,
         // I/O, protocol, pool: the road to the database.
         _ => FailureKind::Transient,
     }

@@ -14,11 +14,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::batch_loop::{Arrived, Origin};
 use crate::bus::Bus;
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::decider::Decider;
 use crate::envelope::{self, Item};
+use crate::handle::{Arrived, Origin};
 use crate::topology::Source;
 
 /// Messages pulled ahead: what is in hand is done well inside the ack wait.
