@@ -305,7 +305,7 @@ impl<D: Decider> BatchLoop<D> {
     async fn bury(&self, arrived: Arrived<D>, error: &BatchError) {
         match arrived.origin {
             Origin::Message { envelope, receipt } => {
-                let raw = envelope.raw.clone();
+                let raw = envelope.raw.bytes();
                 let letter = letter(&envelope.item_type, Some(&envelope), error.to_string(), raw);
                 if self.dead_letters.keep(&letter).await {
                     receipt.done().await;

@@ -51,8 +51,8 @@ pub enum DecodeError {
     /// Nobody here knows this type.
     #[error("unknown type {0}")]
     UnknownType(String),
-    /// An attribute that this type needs is missing.
-    #[error("the attribute {0} is missing")]
+    /// An attribute that this type needs is missing, or not what it should be.
+    #[error("the attribute {0} is missing or malformed")]
     Missing(&'static str),
     /// The payload is not of the type.
     #[error("{0}")]

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::decider::DecodeError;
+
 /// The most items in one message.
 pub const MAX_ITEMS: usize = 64;
 /// The largest message, in bytes.
@@ -22,7 +24,7 @@ pub const BATCH_CONTENT_TYPE: &str = "application/cloudevents-batch+json";
 
 /// One CloudEvent with our extensions. `subject` is the saga or what the event is about.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Item<'a> {
+pub struct Item<'a, T = &'a RawValue> {
     /// Always `1.0`.
     #[serde(borrow)]
     pub specversion: Cow<'a, str>,
@@ -36,8 +38,9 @@ pub struct Item<'a> {
     pub source: Cow<'a, str>,
     /// The saga of a command or reply; what an event is about.
     pub subject: Uuid,
-    /// When it was written.
-    pub time: Timestamp,
+    /// When it was written, RFC 3339: see [`Item::written_at`].
+    #[serde(borrow)]
+    pub time: Cow<'a, str>,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub traceparent: Option<Cow<'a, str>>,
@@ -57,32 +60,70 @@ pub struct Item<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commandid: Option<Uuid>,
     /// The payload.
-    #[serde(borrow)]
-    pub data: Cow<'a, RawValue>,
+    pub data: T,
 }
 
-/// An item of a message: where it stands in the payload, and whether it can be read.
-pub(crate) struct Found<'a> {
-    pub(crate) raw: Bytes,
-    pub(crate) item: Result<Item<'a>, String>,
-}
-
-/// Takes a message apart. Items are read one by one: a bad one does not hide its neighbours.
-pub(crate) fn open<'a>(payload: &'a Bytes, headers: Option<&'a HeaderMap>) -> Vec<Found<'a>> {
-    if let Some(headers) = headers.filter(|headers| headers.get("ce-id").is_some()) {
-        return vec![Found { raw: payload.clone(), item: open_binary(payload, headers) }];
+impl Item<'_> {
+    /// When it was written. Few ask, so it is read only then.
+    ///
+    /// # Errors
+    /// It is no time.
+    pub fn written_at(&self) -> Result<Timestamp, DecodeError> {
+        self.time.parse().map_err(|_| DecodeError::Missing("time"))
     }
-    match serde_json::from_slice::<Vec<&RawValue>>(payload) {
-        Ok(items) => items.into_iter().map(|raw| open_item(payload, raw)).collect(),
-        Err(error) => {
-            vec![Found { raw: payload.clone(), item: Err(format!("not a batch of events: {error}")) }]
+}
+
+/// An item as it came, found again in its message when it has to be buried: hardly ever.
+#[derive(Debug, Clone)]
+pub(crate) struct Raw {
+    message: Bytes,
+    /// Which item of the message; none where it cannot be taken apart.
+    index: Option<usize>,
+}
+
+impl Raw {
+    pub(crate) fn bytes(&self) -> Bytes {
+        let items = self.index.and_then(|index| Some((index, raw_items(&self.message).ok()?)));
+        match items.and_then(|(index, items)| items.get(index).copied()) {
+            Some(item) => self.message.slice_ref(item.get().as_bytes()),
+            None => self.message.clone(),
         }
     }
 }
 
-fn open_item<'a>(payload: &Bytes, raw: &'a RawValue) -> Found<'a> {
-    let item = serde_json::from_str::<Item<'a>>(raw.get()).map_err(|error| error.to_string());
-    Found { raw: payload.slice_ref(raw.get().as_bytes()), item }
+/// An item of a message, and whether it can be read.
+pub(crate) struct Found<'a> {
+    pub(crate) raw: Raw,
+    pub(crate) item: Result<Item<'a>, String>,
+}
+
+/// Takes a message apart, in one go where all its items are good.
+pub(crate) fn open<'a>(payload: &'a Bytes, headers: Option<&'a HeaderMap>) -> Vec<Found<'a>> {
+    let whole = Raw { message: payload.clone(), index: None };
+    if let Some(headers) = headers.filter(|headers| headers.get("ce-id").is_some()) {
+        return vec![Found { raw: whole, item: open_binary(payload, headers) }];
+    }
+    let items = match serde_json::from_slice::<Vec<Item<'a>>>(payload) {
+        Ok(items) => items.into_iter().map(Ok).collect(),
+        Err(_) => match open_one_by_one(payload) {
+            Ok(items) => items,
+            Err(error) => {
+                return vec![Found { raw: whole, item: Err(format!("not a batch of events: {error}")) }];
+            }
+        },
+    };
+    let raw = |index| Raw { index: Some(index), ..whole.clone() };
+    items.into_iter().enumerate().map(|(index, item)| Found { raw: raw(index), item }).collect()
+}
+
+/// A bad item does not hide its neighbours.
+fn open_one_by_one(payload: &[u8]) -> Result<Vec<Result<Item<'_>, String>>, serde_json::Error> {
+    let items = raw_items(payload)?.into_iter().map(|raw| serde_json::from_str(raw.get()));
+    Ok(items.map(|item| item.map_err(|error| error.to_string())).collect())
+}
+
+fn raw_items(payload: &[u8]) -> Result<Vec<&RawValue>, serde_json::Error> {
+    serde_json::from_slice(payload)
 }
 
 fn open_binary<'a>(payload: &'a Bytes, headers: &'a HeaderMap) -> Result<Item<'a>, String> {
@@ -98,52 +139,69 @@ fn open_binary<'a>(payload: &'a Bytes, headers: &'a HeaderMap) -> Result<Item<'a
     };
     let attempt =
         text("ce-attempt").map(|value| value.parse::<u32>().map_err(|e| format!("ce-attempt: {e}")));
-    let time = text("ce-time").and_then(|value| value.parse().ok()).unwrap_or_default();
     Ok(Item {
         specversion: need("ce-specversion")?,
         id: uuid("ce-id")?,
         item_type: need("ce-type")?,
         source: need("ce-source")?,
         subject: uuid("ce-subject")?,
-        time,
+        time: text("ce-time").unwrap_or_else(|| "1970-01-01T00:00:00Z".into()),
         traceparent: text("ce-traceparent").or_else(|| text("traceparent")),
         step: text("ce-step"),
         direction,
         attempt: attempt.transpose()?,
         replyto: text("ce-replyto"),
         commandid: optional_uuid("ce-commandid")?,
-        data: Cow::Borrowed(serde_json::from_slice(payload).map_err(|error| format!("data: {error}"))?),
+        data: serde_json::from_slice(payload).map_err(|error| format!("data: {error}"))?,
     })
 }
 
-/// A batch under construction: items of one subject within the bounds of a message.
+/// A message under construction: items of one subject within the bounds of a message.
 #[derive(Debug)]
 pub(crate) struct BatchWriter {
     buffer: Vec<u8>,
     items: usize,
 }
 
+/// A finished message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub(crate) payload: Bytes,
+    pub(crate) items: u64,
+}
+
 impl BatchWriter {
     pub(crate) fn new() -> Self {
-        Self { buffer: vec![b'['], items: 0 }
+        let mut buffer = Vec::with_capacity(8 * 1024);
+        buffer.push(b'[');
+        Self { buffer, items: 0 }
     }
 
-    /// Whether one more item of this size still fits. A first item always does.
-    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
-        self.items == 0 || (self.items < MAX_ITEMS && self.buffer.len() + bytes + 2 <= MAX_MESSAGE_BYTES)
-    }
-
-    pub(crate) fn push(&mut self, encoded: &[u8]) {
+    /// Adds what `write` appends: one item. What was there before is finished first where both do not
+    /// fit into one message; a single item always does.
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Option<Batch> {
+        let before = self.buffer.len();
         if self.items > 0 {
             self.buffer.push(b',');
         }
-        self.buffer.extend_from_slice(encoded);
+        let start = self.buffer.len();
+        write(&mut self.buffer);
         self.items += 1;
+        let fits = self.items <= MAX_ITEMS && self.buffer.len() < MAX_MESSAGE_BYTES;
+        if self.items == 1 || fits {
+            return None;
+        }
+        let mut next = Self::new();
+        next.buffer.extend_from_slice(&self.buffer[start..]);
+        next.items = 1;
+        self.buffer.truncate(before);
+        self.items -= 1;
+        Some(std::mem::replace(self, next).finish())
     }
 
-    pub(crate) fn finish(mut self) -> Bytes {
+    pub(crate) fn finish(mut self) -> Batch {
         self.buffer.push(b']');
-        self.buffer.into()
+        Batch { payload: self.buffer.into(), items: self.items as u64 }
     }
 }
 
@@ -164,36 +222,50 @@ mod tests {
         let payload = Bytes::from(format!("[{},{{\"id\":7}},{}]", item(1), item(2)));
         let found = open(&payload, None);
         assert_eq!(found.iter().map(|f| f.item.is_ok()).collect::<Vec<_>>(), [true, false, true]);
-        assert_eq!(found[1].raw, Bytes::from_static(b"{\"id\":7}"));
+        assert_eq!(found[1].raw.bytes(), Bytes::from_static(b"{\"id\":7}"));
+        assert_eq!(found[2].raw.bytes(), item(2));
     }
 
     #[test]
     fn what_is_no_batch_is_one_bad_item() {
         let payload = Bytes::from_static(b"hello");
-        assert!(open(&payload, None)[0].item.is_err());
+        let found = open(&payload, None);
+        assert!(found[0].item.is_err());
+        assert_eq!(found[0].raw.bytes(), payload);
     }
 
     #[test]
     fn a_written_batch_reads_back() {
         let mut writer = BatchWriter::new();
-        writer.push(item(1).as_bytes());
-        writer.push(item(2).as_bytes());
-        let payload = writer.finish();
+        for id in [1, 2] {
+            assert_eq!(writer.push(|buffer| buffer.extend_from_slice(item(id).as_bytes())), None);
+        }
+        let Batch { payload, items } = writer.finish();
         let ids: Vec<Uuid> = open(&payload, None).into_iter().map(|f| f.item.unwrap().id).collect();
         assert_eq!(ids, [Uuid::from_u128(1), Uuid::from_u128(2)]);
+        assert_eq!(items, 2);
     }
 
     #[test]
-    fn a_batch_is_bounded_by_items_and_bytes() {
+    fn a_batch_is_bounded_by_items() {
         let mut writer = BatchWriter::new();
-        assert!(writer.has_room_for(MAX_MESSAGE_BYTES * 2), "one item alone is never refused here");
-        writer.push(b"{}");
-        assert!(!writer.has_room_for(MAX_MESSAGE_BYTES));
-        for _ in 1..MAX_ITEMS {
-            assert!(writer.has_room_for(2));
-            writer.push(b"{}");
+        for _ in 0..MAX_ITEMS {
+            assert_eq!(writer.push(|buffer| buffer.extend_from_slice(b"{}")), None);
         }
-        assert!(!writer.has_room_for(2));
+        let full = writer.push(|buffer| buffer.extend_from_slice(b"7")).unwrap();
+        assert_eq!((full.items, full.payload.len()), (64, 2 + 64 * 2 + 63));
+        assert_eq!(writer.finish(), Batch { payload: Bytes::from_static(b"[7]"), items: 1 });
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_bytes_but_a_single_item_never_refused() {
+        let large = vec![b'1'; MAX_MESSAGE_BYTES];
+        let mut writer = BatchWriter::new();
+        assert_eq!(writer.push(|buffer| buffer.extend_from_slice(&large)), None);
+        assert_eq!(writer.push(|buffer| buffer.push(b'2')).unwrap().payload.len(), large.len() + 2);
+        let small = writer.push(|buffer| buffer.extend_from_slice(&large)).unwrap();
+        assert_eq!(small, Batch { payload: Bytes::from_static(b"[2]"), items: 1 });
+        assert_eq!(writer.finish().payload.len(), large.len() + 2);
     }
 
     #[test]

@@ -12,13 +12,14 @@ use std::time::Duration;
 use contracts::{EventData, Timestamp};
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
+use serde_json::value::RawValue;
 use tokio::time::MissedTickBehavior;
 use uuid::{NoContext, Uuid};
 
 use crate::bus::Bus;
 use crate::envelope::Item;
 use crate::metric_names;
-use crate::outgoing::OutgoingItem;
+use crate::outgoing::{EncodedItem, rfc3339};
 use crate::publisher::Publisher;
 use crate::record;
 use crate::rows::Changes;
@@ -41,7 +42,7 @@ const PURGED_MAX: u64 = 5_000;
 #[must_use = "give them to the publisher after the commit"]
 pub struct StoredEvents {
     pub(crate) row_id: Uuid,
-    pub(crate) items: Vec<OutgoingItem>,
+    pub(crate) items: Vec<EncodedItem>,
 }
 
 record! {
@@ -90,28 +91,38 @@ fn row_of(service: &'static str, events: &[EventData], now: Timestamp) -> Option
         return None;
     }
     let row_id = Uuid::now_v7();
-    let items: Vec<OutgoingItem> = events.iter().map(|event| item_of(service, event, now)).collect();
+    let now_text = rfc3339(now);
+    let items: Vec<EncodedItem> = events.iter().map(|event| encode(service, event, &now_text)).collect();
     let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
     let row = OutboxRow { row_id, created_at: now, events: format!("[{}]", texts.join(",")) };
     Some((row, StoredEvents { row_id, items }))
 }
 
-fn item_of(service: &'static str, event: &EventData, now: Timestamp) -> OutgoingItem {
-    OutgoingItem::encode(&Item {
+fn encode(service: &'static str, event: &EventData, now: &str) -> EncodedItem {
+    let item = Item {
         specversion: "1.0".into(),
         id: Uuid::now_v7(),
         item_type: event.event_type.into(),
         source: service.into(),
         subject: event.about,
-        time: now,
+        time: now.into(),
         traceparent: None,
         step: None,
         direction: None,
         attempt: None,
         replyto: None,
         commandid: None,
-        data: std::borrow::Cow::Borrowed(&event.data),
-    })
+        data: &*event.data,
+    };
+    // An `Item` is strings, numbers and JSON that already is JSON.
+    let text = serde_json::to_string(&item).expect("an item always has a JSON form");
+    EncodedItem { subject: event.event_type.into(), text }
+}
+
+/// An event as the outbox keeps it.
+fn read_event(text: &RawValue) -> Result<EncodedItem, serde_json::Error> {
+    let item: Item<'_> = serde_json::from_str(text.get())?;
+    Ok(EncodedItem { subject: item.item_type.into_owned(), text: text.get().to_owned() })
 }
 
 /// Notes that rows reached the stream that was created then, at most at this sequence.
@@ -223,8 +234,8 @@ impl Relay {
 fn read_row(row: &sea_orm::QueryResult) -> Result<StoredEvents, DbErr> {
     let texts: String = row.try_get_by_index(1)?;
     let json = |error: serde_json::Error| DbErr::Json(error.to_string());
-    let raw: Vec<&serde_json::value::RawValue> = serde_json::from_str(&texts).map_err(json)?;
-    let items = raw.iter().map(|item| OutgoingItem::from_encoded(item.get()).map_err(json));
+    let raw: Vec<&RawValue> = serde_json::from_str(&texts).map_err(json)?;
+    let items = raw.into_iter().map(|event| read_event(event).map_err(json));
     Ok(StoredEvents { row_id: row.try_get_by_index(0)?, items: items.collect::<Result<_, _>>()? })
 }
 

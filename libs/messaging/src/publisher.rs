@@ -4,13 +4,11 @@
 //! A task of its own behind a short queue, so that publishing overlaps the next transaction. Nothing
 //! here is the only copy of anything: sagas ask again, participants answer again, the outbox remembers.
 
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
-use bytes::Bytes;
 use contracts::Timestamp;
 use metrics::counter;
 use sea_orm::DatabaseConnection;
@@ -20,10 +18,10 @@ use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::crash::{self, Point};
-use crate::envelope::{BATCH_CONTENT_TYPE, BatchWriter};
+use crate::envelope::BATCH_CONTENT_TYPE;
 use crate::metric_names;
 use crate::outbox::{self, StoredEvents};
-use crate::outgoing::{Outgoing, OutgoingItem};
+use crate::outgoing::{Outgoing, Packed, Packer};
 use crate::runtime::Runtime;
 use crate::topology::EVENTS;
 
@@ -97,13 +95,6 @@ struct Task {
     headers: HeaderMap,
 }
 
-/// A message that is packed and not yet acknowledged by its stream.
-struct Packed {
-    subject: String,
-    payload: Bytes,
-    items: u64,
-}
-
 /// What became of the messages of one delivery.
 #[derive(Default)]
 struct Delivered {
@@ -126,11 +117,9 @@ impl Task {
         // Read before publishing: a stream made anew afterwards must not pass for the one that was
         // published to.
         let events_stream = *self.events_stream.lock().unwrap_or_else(PoisonError::into_inner);
-        let items: Vec<OutgoingItem> =
-            batches.iter().flat_map(|outgoing| outgoing.encode(self.service)).collect();
-        let stored_items = batches.iter().flat_map(|outgoing| &outgoing.stored).flat_map(|s| &s.items);
-        let packed = pack(items.iter().chain(stored_items));
-        let delivered = self.publish_until_done(packed).await;
+        let mut packer = Packer::default();
+        batches.iter().for_each(|outgoing| outgoing.pack(self.service, &mut packer));
+        let delivered = self.publish_until_done(packer.finish()).await;
         if !delivered.all {
             return; // The inputs come again, and the outbox remembers.
         }
@@ -205,7 +194,7 @@ impl Task {
         let mut sent: Vec<(Packed, PublishAckFuture)> = Vec::with_capacity(messages.len());
         let mut failed = Vec::new();
         for message in messages {
-            let (subject, payload) = (message.subject.clone(), message.payload.clone());
+            let (subject, payload) = (message.subject.clone(), message.batch.payload.clone());
             match self.bus.jetstream().publish_with_headers(subject, self.headers.clone(), payload).await {
                 Ok(ack) => sent.push((message, ack)),
                 Err(error) => failed.push((message, error.kind())),
@@ -216,7 +205,7 @@ impl Task {
                 Ok(ack) => {
                     counter!(metric_names::PUBLISHED_MESSAGES, "service" => self.service).increment(1);
                     counter!(metric_names::PUBLISHED_ITEMS, "service" => self.service)
-                        .increment(message.items);
+                        .increment(message.batch.items);
                     if ack.stream == EVENTS {
                         delivered.events_sequence = delivered.events_sequence.max(Some(ack.sequence));
                     }
@@ -232,49 +221,9 @@ fn pause_after(tries: u32) -> Duration {
     (Duration::from_millis(25) * 2_u32.saturating_pow(tries.min(6))).min(PAUSE_MAX)
 }
 
-/// Packs items into messages of one subject each, in the order in which they were decided.
-fn pack<'a>(items: impl Iterator<Item = &'a OutgoingItem>) -> Vec<Packed> {
-    let mut open: Vec<(Cow<'a, str>, BatchWriter, u64)> = Vec::new();
-    let mut full = Vec::new();
-    for item in items {
-        let index = open.iter().position(|(subject, _, _)| *subject == item.subject).unwrap_or_else(|| {
-            open.push((Cow::Borrowed(&item.subject), BatchWriter::new(), 0));
-            open.len() - 1
-        });
-        let (_, writer, count) = &mut open[index];
-        if !writer.has_room_for(item.text.len()) {
-            let done = std::mem::replace(writer, BatchWriter::new());
-            full.push(Packed { subject: item.subject.clone(), payload: done.finish(), items: *count });
-            *count = 0;
-        }
-        writer.push(item.text.as_bytes());
-        *count += 1;
-    }
-    let rest = open.into_iter().map(|(subject, writer, items)| Packed {
-        subject: subject.into_owned(),
-        payload: writer.finish(),
-        items,
-    });
-    full.extend(rest);
-    full
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn item(subject: &str) -> OutgoingItem {
-        OutgoingItem { subject: subject.to_owned(), text: "{}".to_owned() }
-    }
-
-    #[test]
-    fn items_travel_together_by_subject_and_at_most_64_a_message() {
-        let items: Vec<OutgoingItem> = (0..130).map(|i| item(if i % 2 == 0 { "a" } else { "b" })).collect();
-        let mut packed: Vec<(String, u64)> =
-            pack(items.iter()).into_iter().map(|p| (p.subject, p.items)).collect();
-        packed.sort();
-        assert_eq!(packed, [("a".into(), 1), ("a".into(), 64), ("b".into(), 1), ("b".into(), 64)]);
-    }
 
     #[test]
     fn pauses_double_up_to_a_bound() {

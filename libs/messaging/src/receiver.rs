@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::bus::Bus;
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::decider::Decider;
-use crate::envelope::{self, Item};
+use crate::envelope::{self, Item, Raw};
 use crate::handle::{Arrived, Origin};
 use crate::topology::Source;
 
@@ -62,11 +62,11 @@ pub(crate) struct Envelope {
     pub(crate) attempt: Option<u32>,
     pub(crate) reply_to: Option<String>,
     pub(crate) traceparent: Option<String>,
-    pub(crate) raw: Bytes,
+    pub(crate) raw: Raw,
 }
 
 impl Envelope {
-    fn of(item: Item<'_>, raw: Bytes) -> Self {
+    fn of(item: Item<'_>, raw: Raw) -> Self {
         Self {
             id: item.id,
             item_type: item.item_type.into_owned(),
@@ -151,7 +151,7 @@ impl<D: Decider> Receiver<D> {
                 // A closed queue is a stopping process: the message comes again.
                 Ok(arrived) => drop(self.inbound.send(arrived).await),
                 Err((envelope, error)) => {
-                    let letter = letter(&subject, envelope.as_deref(), error, raw);
+                    let letter = letter(&subject, envelope.as_deref(), error, raw.bytes());
                     if self.dead_letters.keep(&letter).await {
                         receipt.done().await;
                     }
@@ -163,7 +163,7 @@ impl<D: Decider> Receiver<D> {
     fn arrived(
         &self,
         item: Item<'_>,
-        raw: Bytes,
+        raw: Raw,
         receipt: Receipt,
     ) -> Result<Arrived<D>, (Option<Box<Envelope>>, String)> {
         let decoded = self.decider.decode(&item);

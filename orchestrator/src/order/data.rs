@@ -1,6 +1,7 @@
 //! What an order's saga knows, and what its steps say and learn. Pure functions over the order.
 
 use chrono::TimeDelta;
+use chrono::serde::{ts_microseconds, ts_microseconds_option};
 use contracts::billing::{CaptureFunds, FundsReserved, ReleaseFunds, ReserveFunds};
 use contracts::notification::{LetterKind, Notify, OrderLetter};
 use contracts::order::{OrderCancelled, OrderConfirmed, OrderRejected};
@@ -31,9 +32,10 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// When it was accepted.
+    #[serde(with = "ts_microseconds")]
     pub created_at: Timestamp,
     /// Until when the money is held, once it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "ts_microseconds_option", default, skip_serializing_if = "Option::is_none")]
     pub held_until: Option<Timestamp>,
 }
 

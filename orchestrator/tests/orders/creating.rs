@@ -138,8 +138,8 @@ async fn an_order_that_nobody_decides_in_time_is_timed_out_and_what_may_be_done_
     eventually(WITHIN, "the stock to be reserved", async || (shop.counts(tea).await == (9, 1)).then_some(()))
         .await;
     // As if its time had passed.
-    let past = "UPDATE sagas SET state = jsonb_set(state::jsonb, '{deadline_at}', to_jsonb(created_at))::text, \
-                deadline_at = created_at, wake_at = created_at RETURNING 1";
+    let past = "UPDATE sagas SET state = jsonb_set(state::jsonb, '{deadline_at}', \
+                to_jsonb((1e6 * extract(epoch FROM created_at))::bigint))::text, deadline_at = created_at, wake_at = created_at RETURNING 1";
     assert_eq!(shop.rows(past, []).await.len(), 1);
     assert_eq!(customer.sees(order_id, "rejected").await["reason"], "timed_out");
     let again = customer.order_with(&key, &items(&[(tea, 1)])).await;
