@@ -59,6 +59,20 @@ pub struct FundsCaptured {
     pub entry_id: Uuid,
 }
 
+/// Gives back what was captured for a confirmed order that is cancelled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefundOrder {
+    /// The order whose money goes back.
+    pub order_id: Uuid,
+}
+
+/// The money is on the account again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderRefunded {
+    /// The ledger entry that gave it back.
+    pub entry_id: Uuid,
+}
+
 impl Refusal for FundsRefusal {}
 
 impl Command for ReserveFunds {
@@ -79,5 +93,12 @@ impl Command for CaptureFunds {
     const TYPE: &'static str = "cmd.billing.capture_funds.v1";
     const PARTICIPANT: &'static str = "billing";
     type Done = FundsCaptured;
+    type Refusal = Never;
+}
+
+impl Command for RefundOrder {
+    const TYPE: &'static str = "cmd.billing.refund_order.v1";
+    const PARTICIPANT: &'static str = "billing";
+    type Done = OrderRefunded;
     type Refusal = Never;
 }

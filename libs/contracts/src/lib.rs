@@ -6,6 +6,7 @@
 
 pub mod billing;
 mod command;
+pub mod delivery;
 mod email;
 mod event;
 mod money;

@@ -18,6 +18,10 @@ pub enum LetterKind {
     OrderRejected,
     /// An order was cancelled by its user.
     OrderCancelled,
+    /// An order is with its courier.
+    OrderSent,
+    /// An order is with its user.
+    OrderReceived,
 }
 
 impl LetterKind {
@@ -28,6 +32,8 @@ impl LetterKind {
             Self::OrderConfirmed => "order_confirmed",
             Self::OrderRejected => "order_rejected",
             Self::OrderCancelled => "order_cancelled",
+            Self::OrderSent => "order_sent",
+            Self::OrderReceived => "order_received",
         }
     }
 }
