@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub use sea_orm::sqlx;
 
 pub use changes::Changes;
-pub use column::{Column, Json, Uuids};
+pub use column::{Column, Json, JsonElement, Uuids};
 #[doc(hidden)]
 pub use record::bind_column;
 pub use record::{ColumnInfo, Record, Write};

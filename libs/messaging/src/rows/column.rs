@@ -4,7 +4,9 @@ use contracts::Timestamp;
 use sea_orm::sqlx;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::postgres::{PgHasArrayType, PgRow};
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgRow, PgTypeInfo};
 use sqlx::{Encode, Postgres, Row as _, Type, ValueRef as _};
 use uuid::Uuid;
 
@@ -80,16 +82,37 @@ impl<C: Column> Column for Option<C> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Json<T>(pub T);
 
+/// Encoded straight into the message: no text of its own.
+#[derive(Debug)]
+pub struct JsonElement<'a, T>(&'a T);
+
+impl<T> Type<Postgres> for JsonElement<'_, T> {
+    fn type_info() -> PgTypeInfo {
+        <str as Type<Postgres>>::type_info()
+    }
+}
+
+impl<T> PgHasArrayType for JsonElement<'_, T> {
+    fn array_type_info() -> PgTypeInfo {
+        <&str as PgHasArrayType>::array_type_info()
+    }
+}
+
+impl<T: Serialize> Encode<'_, Postgres> for JsonElement<'_, T> {
+    fn encode_by_ref(&self, to: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        serde_json::to_writer(&mut **to, self.0)?;
+        Ok(IsNull::No)
+    }
+}
+
 impl<T: Serialize + DeserializeOwned> Column for Json<T> {
     const SQL_TYPE: &'static str = "text";
     type Element<'a>
-        = Option<String>
+        = JsonElement<'a, T>
     where
         Self: 'a;
-    fn element(&self) -> Option<String> {
-        // A type of ours without a JSON form is a programming error; the column refuses the NULL and
-        // the batch fails as a data error, so nothing wrong is stored.
-        serde_json::to_string(&self.0).ok()
+    fn element(&self) -> JsonElement<'_, T> {
+        JsonElement(&self.0)
     }
     fn read(row: &PgRow, index: usize) -> Result<Self, sqlx::Error> {
         let text: &str = row.try_get(index)?;
