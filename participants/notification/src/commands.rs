@@ -2,4 +2,5 @@
 
 pub(crate) mod learn_profile;
 pub(crate) mod notify;
+pub(crate) mod tell_of_delivery;
 pub(crate) mod welcome;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use contracts::delivery::{OrderReceived, OrderSent};
 use contracts::notification::Notify;
 use contracts::user::{ProfileChanged, UserRegistered};
 use contracts::{Command, Event, Timestamp};
@@ -10,7 +11,7 @@ use messaging::{BatchError, Decided, Decider, DecodeError, Item};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::commands::{learn_profile, notify, welcome};
+use crate::commands::{learn_profile, notify, tell_of_delivery, welcome};
 use crate::contact::Contact;
 use crate::letter::{Letter, LetterRequest};
 
@@ -19,6 +20,8 @@ use crate::letter::{Letter, LetterRequest};
 pub enum Input {
     /// `notify`.
     Notify(LetterRequest),
+    /// An order is with its courier or its user.
+    Delivery(LetterRequest),
     /// A user is new.
     Registered(UserRegistered, Timestamp),
     /// A user has another language or address.
@@ -28,7 +31,7 @@ pub enum Input {
 impl Input {
     const fn user_id(&self) -> Uuid {
         match self {
-            Self::Notify(request) => request.user_id,
+            Self::Notify(request) | Self::Delivery(request) => request.user_id,
             Self::Registered(event, _) => event.user_id,
             Self::ProfileChanged(event, _) => event.user_id,
         }
@@ -36,10 +39,15 @@ impl Input {
 
     fn letter_id(&self) -> Option<Uuid> {
         match self {
-            Self::Notify(request) => Some(request.letter_id),
+            Self::Notify(request) | Self::Delivery(request) => Some(request.letter_id),
             Self::Registered(event, _) => Some(welcome::letter_id(event.user_id)),
             Self::ProfileChanged(..) => None,
         }
+    }
+
+    /// Whether it tells something of the user.
+    const fn is_about_user(&self) -> bool {
+        matches!(self, Self::Registered(..) | Self::ProfileChanged(..))
     }
 }
 
@@ -68,8 +76,10 @@ impl Decider for Notification {
     fn decode(&self, item: &Item<'_>) -> Result<Input, DecodeError> {
         match &*item.item_type {
             Notify::TYPE => Ok(Input::Notify(notify::request(data(item)?)?)),
-            UserRegistered::TYPE => Ok(Input::Registered(data(item)?, item.time)),
-            ProfileChanged::TYPE => Ok(Input::ProfileChanged(data(item)?, item.time)),
+            OrderSent::TYPE => Ok(Input::Delivery(tell_of_delivery::sent(&data(item)?))),
+            OrderReceived::TYPE => Ok(Input::Delivery(tell_of_delivery::received(&data(item)?))),
+            UserRegistered::TYPE => Ok(Input::Registered(data(item)?, item.written_at()?)),
+            ProfileChanged::TYPE => Ok(Input::ProfileChanged(data(item)?, item.written_at()?)),
             other => Err(DecodeError::UnknownType(other.to_owned())),
         }
     }
@@ -77,8 +87,8 @@ impl Decider for Notification {
     async fn load(&self, tx: &mut Transaction, inputs: &[&Input]) -> Result<Set, BatchError> {
         let users: BTreeSet<Uuid> = inputs.iter().map(|input| input.user_id()).collect();
         let letters: BTreeSet<Uuid> = inputs.iter().filter_map(|input| input.letter_id()).collect();
-        let only_read = inputs.iter().all(|input| matches!(input, Input::Notify(_)));
-        let hold = if only_read { Hold::Unlocked } else { Hold::Locked };
+        let may_change = inputs.iter().any(|input| input.is_about_user());
+        let hold = if may_change { Hold::Locked } else { Hold::Unlocked };
         Ok(Set {
             contacts: Rows::load(tx, &Vec::from_iter(users), hold).await?,
             letters: Rows::load(tx, &Vec::from_iter(letters), Hold::Unlocked).await?,
@@ -88,6 +98,10 @@ impl Decider for Notification {
     fn decide(&self, set: &mut Set, input: &Input, now: Timestamp) -> Decided<()> {
         match input {
             Input::Notify(request) => Decided::reply(notify::decide(set, request, &self.currency, now)),
+            Input::Delivery(request) => {
+                tell_of_delivery::decide(set, request, &self.currency, now);
+                Decided::nothing()
+            }
             Input::Registered(event, at) => {
                 welcome::decide(set, event, *at, &self.currency, now);
                 Decided::nothing()

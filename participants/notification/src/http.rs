@@ -41,7 +41,7 @@ impl Validate for ByOrder {
 struct NotificationOut {
     /// The letter.
     notification_id: Uuid,
-    /// `welcome`, `order_confirmed`, `order_rejected`, `order_cancelled`.
+    /// `welcome`, `order_confirmed`, `order_rejected`, `order_cancelled`, `order_sent`, `order_received`.
     #[schema(example = "order_confirmed")]
     kind: String,
     /// Its subject line, in the user's language.

@@ -61,6 +61,10 @@ pub enum OrderOutcome {
     Rejected,
     /// As its user wished.
     Cancelled,
+    /// It is with its courier.
+    Sent,
+    /// It is with its user.
+    Received,
 }
 
 impl Occasion {
@@ -71,6 +75,8 @@ impl Occasion {
             Self::Order(OrderOutcome::Confirmed, _) => LetterKind::OrderConfirmed,
             Self::Order(OrderOutcome::Rejected, _) => LetterKind::OrderRejected,
             Self::Order(OrderOutcome::Cancelled, _) => LetterKind::OrderCancelled,
+            Self::Order(OrderOutcome::Sent, _) => LetterKind::OrderSent,
+            Self::Order(OrderOutcome::Received, _) => LetterKind::OrderReceived,
         }
     }
 

@@ -12,6 +12,7 @@ mod text;
 use std::sync::Arc;
 
 use contracts::Event;
+use contracts::delivery::{OrderReceived, OrderSent};
 use contracts::user::{ProfileChanged, UserRegistered};
 use messaging::{LoopLimits, Publisher, Source};
 use service::{House, Part, StartError, database};
@@ -22,6 +23,9 @@ pub use letter::{Letter, LetterRequest, Occasion, OrderOutcome};
 
 /// This service's name.
 pub const SERVICE: &str = "notification";
+
+/// The events it listens to.
+const HEARD: &[&str] = &[UserRegistered::TYPE, ProfileChanged::TYPE, OrderSent::TYPE, OrderReceived::TYPE];
 
 /// Connections for the loop: one transaction is in flight, dead letters are kept beside it.
 const WRITERS: u32 = 2;
@@ -38,8 +42,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let reader = house.database(SERVICE, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let notification = Notification { currency: house.config.business.currency.clone() };
-    let heard = Source::events(SERVICE, &[UserRegistered::TYPE, ProfileChanged::TYPE]);
-    let sources = vec![Source::commands(SERVICE), heard];
+    let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, HEARD)];
     // Nobody asks over HTTP for letters to be written: the loop needs no handle.
     let _ = messaging::start(
         notification,

@@ -21,6 +21,8 @@ struct Words {
     confirmed: fn(order: &str, total: Option<&str>) -> Text,
     rejected: fn(order: &str, reason: Option<&str>) -> Text,
     cancelled: fn(order: &str) -> Text,
+    sent: fn(order: &str) -> Text,
+    received: fn(order: &str) -> Text,
 }
 
 /// Writes about the occasion to the contact.
@@ -41,6 +43,8 @@ pub(crate) fn write(occasion: &Occasion, contact: Option<&Contact>, currency: &s
                 }
                 OrderOutcome::Rejected => (words.rejected)(&order, letter.reason.as_deref()),
                 OrderOutcome::Cancelled => (words.cancelled)(&order),
+                OrderOutcome::Sent => (words.sent)(&order),
+                OrderOutcome::Received => (words.received)(&order),
             }
         }
     };
@@ -122,6 +126,8 @@ mod tests {
                 order(OrderOutcome::Confirmed, None),
                 order(OrderOutcome::Rejected, None),
                 order(OrderOutcome::Cancelled, None),
+                order(OrderOutcome::Sent, None),
+                order(OrderOutcome::Received, None),
             ];
             let subjects: std::collections::BTreeSet<String> =
                 occasions.iter().map(|occasion| write(occasion, Some(&contact), "RUB").subject).collect();

@@ -15,6 +15,8 @@ pub(crate) fn request(command: Notify) -> Result<LetterRequest, DecodeError> {
         LetterKind::OrderConfirmed => OrderOutcome::Confirmed,
         LetterKind::OrderRejected => OrderOutcome::Rejected,
         LetterKind::OrderCancelled => OrderOutcome::Cancelled,
+        LetterKind::OrderSent => OrderOutcome::Sent,
+        LetterKind::OrderReceived => OrderOutcome::Received,
         LetterKind::Welcome => {
             return Err(serde_json::Error::custom("a welcome follows from the registration").into());
         }

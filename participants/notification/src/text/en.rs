@@ -2,7 +2,7 @@
 
 use super::{Text, Words};
 
-pub(super) const WORDS: Words = Words { greeting, welcome, confirmed, rejected, cancelled };
+pub(super) const WORDS: Words = Words { greeting, welcome, confirmed, rejected, cancelled, sent, received };
 
 fn greeting(name: Option<&str>) -> String {
     name.map_or_else(|| "Hello!".to_owned(), |name| format!("Hello, {name}!"))
@@ -38,6 +38,20 @@ fn cancelled(order: &str) -> Text {
     Text {
         subject: "Your order is cancelled".to_owned(),
         body: format!("Your order {order} is cancelled, as you wished. All of its money is yours again."),
+    }
+}
+
+fn sent(order: &str) -> Text {
+    Text {
+        subject: "Your order is on its way".to_owned(),
+        body: format!("Your order {order} is with the courier and on its way to you."),
+    }
+}
+
+fn received(order: &str) -> Text {
+    Text {
+        subject: "Your order has been delivered".to_owned(),
+        body: format!("Your order {order} has been handed over to you. Thank you for ordering with us!"),
     }
 }
 

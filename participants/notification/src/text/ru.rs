@@ -2,7 +2,7 @@
 
 use super::{Text, Words};
 
-pub(super) const WORDS: Words = Words { greeting, welcome, confirmed, rejected, cancelled };
+pub(super) const WORDS: Words = Words { greeting, welcome, confirmed, rejected, cancelled, sent, received };
 
 fn greeting(name: Option<&str>) -> String {
     name.map_or_else(|| "Здравствуйте!".to_owned(), |name| format!("Здравствуйте, {name}!"))
@@ -39,6 +39,20 @@ fn cancelled(order: &str) -> Text {
         body: format!(
             "Ваш заказ {order} отменён, как вы просили. Деньги за него снова в вашем распоряжении."
         ),
+    }
+}
+
+fn sent(order: &str) -> Text {
+    Text {
+        subject: "Ваш заказ в пути".to_owned(),
+        body: format!("Ваш заказ {order} у курьера и уже едет к вам."),
+    }
+}
+
+fn received(order: &str) -> Text {
+    Text {
+        subject: "Ваш заказ доставлен".to_owned(),
+        body: format!("Ваш заказ {order} вручён. Спасибо, что выбрали нас!"),
     }
 }
 

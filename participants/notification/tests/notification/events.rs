@@ -1,8 +1,10 @@
-//! Events: a user becomes known, changes, and is welcomed once, in whatever order that is heard.
+//! Events: a user becomes known, changes, and is welcomed once, in whatever order that is heard; and is
+//! told once where an order is.
 
 use std::slice::from_ref;
 
 use chrono::TimeDelta;
+use contracts::delivery::{OrderReceived, OrderSent};
 use contracts::notification::LetterKind;
 use contracts::user::{Locale, ProfileChanged};
 use contracts::{Event, Outcome};
@@ -87,5 +89,35 @@ async fn a_change_heard_before_the_registration_is_kept() {
     desk.is_welcomed(user_id).await;
     let sql = "SELECT count(*) FROM contacts WHERE email = $1 AND locale = 'ru' AND address = 'Omsk'";
     assert_eq!(desk.number(sql, [event.email.into()]).await, 1);
+    desk.notification.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_is_told_once_that_an_order_is_sent_and_once_that_it_is_received() {
+    let desk = Desk::start().await;
+    let event = registered(Locale::En);
+    let (order_id, user_id) = (Uuid::now_v7(), event.user_id);
+    desk.bed.road.tell(&[event]).await;
+    desk.is_welcomed(user_id).await;
+    let (sent, received) = (OrderSent { order_id, user_id }, OrderReceived { order_id, user_id });
+    desk.bed.road.tell(&[sent.clone(), sent.clone()]).await;
+    desk.bed.road.tell(&[received.clone(), received]).await;
+    desk.bed.road.tell(&[sent]).await;
+    // Heard after all repeats, and before anything is known of its user.
+    let stranger = OrderSent { order_id: Uuid::now_v7(), user_id: Uuid::now_v7() };
+    desk.bed.road.tell(from_ref(&stranger)).await;
+    let sql = "SELECT count(*) FROM letters WHERE user_id = $1 AND subject = 'Ваш заказ в пути'";
+    let told = async || (desk.number(sql, [stranger.user_id.into()]).await == 1).then_some(());
+    eventually(WITHIN, "the letter to a stranger", told).await;
+    let sql = "SELECT count(*) FROM letters WHERE order_id = $1 AND letter_id = $2 AND subject = $3";
+    for (kind, subject) in
+        [("order_sent", "Your order is on its way"), ("order_received", "Your order has been delivered")]
+    {
+        let letter_id = Uuid::new_v5(&order_id, kind.as_bytes());
+        let values = [order_id.into(), letter_id.into(), subject.into()];
+        assert_eq!(desk.number(sql, values).await, 1, "{kind}");
+    }
+    assert_eq!(desk.letters().await, 4, "a welcome, one for each event, and the stranger's");
+    assert_eq!(desk.number("SELECT count(*) FROM dead_letters", []).await, 0);
     desk.notification.stop().await;
 }
