@@ -60,4 +60,23 @@ CREATE TABLE orders (
 CREATE INDEX orders_by_user ON orders (user_id, order_id);
 ";
 
-first_migration!("orchestrator", SAGAS, ORDERS, OUTBOX, IDEMPOTENCY_KEYS, DEAD_LETTERS);
+/// What people did to sagas, written in the transaction of the deed.
+const OPERATOR_ACTIONS: &str = "
+CREATE TABLE operator_actions (
+    action_id            uuid PRIMARY KEY,
+    at                   timestamptz NOT NULL,
+    actor                text NOT NULL,
+    action               text NOT NULL,
+    reason               text NOT NULL,
+    saga_id              uuid,
+    key                  uuid,
+    target               text,
+    accepted_difference  boolean NOT NULL,
+    before               text NOT NULL,
+    after                text NOT NULL
+);
+CREATE INDEX operator_actions_by_saga ON operator_actions (saga_id) WHERE saga_id IS NOT NULL;
+CREATE INDEX operator_actions_accepted ON operator_actions (key) WHERE accepted_difference;
+";
+
+first_migration!("orchestrator", SAGAS, ORDERS, OPERATOR_ACTIONS, OUTBOX, IDEMPOTENCY_KEYS, DEAD_LETTERS);

@@ -2,9 +2,12 @@
 //! without callbacks per step: a workflow gives its definitions and the row it shows to its users.
 //!
 //! `decider.rs` is the rule over a batch; `saga_row.rs` how a saga is stored; `sweep.rs` the clock that
-//! asks again; `waiters.rs` those who wait for a decision; `admission.rs` the bound of open sagas.
+//! asks again; `act.rs` moving a saga on somebody's behalf, `audit_row.rs` the trail of it; `waiters.rs`
+//! those who wait for a decision; `admission.rs` the bound of open sagas.
 
+mod act;
 mod admission;
+mod audit_row;
 mod decider;
 mod http;
 mod saga_row;
@@ -16,18 +19,20 @@ use std::sync::Arc;
 use chrono::SubsecRound;
 use contracts::Timestamp;
 use messaging::idempotency::Key;
-use messaging::rows::Record;
-use messaging::{Bus, Handle, LoopLimits, Publisher, Runtime, Source};
-use saga::{Decision, Definition, Outcome};
+use messaging::rows::{Record, select};
+use messaging::{Bus, CallError, Handle, LoopLimits, Publisher, Runtime, Source};
+use saga::{Decision, Definition, Outcome, Status};
 use sea_orm::{DatabaseConnection, DbErr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+pub(crate) use act::{Act, ActError, ActRefused, Acted, Actor};
 pub(crate) use admission::{Admission, admit};
-use decider::ManagerDecider;
 pub(crate) use decider::{Answer, Input};
+use decider::{ManagerDecider, Told};
 pub(crate) use http::{SagaStatus, routes, saga_status};
+use saga_row::SagaRow;
 use waiters::Waiters;
 pub(crate) use waiters::Waiting;
 
@@ -37,6 +42,8 @@ pub trait Workflow: Send + Sync + 'static {
     const NAME: &'static str;
     /// The subject of the replies to its commands.
     const REPLY_SUBJECT: &'static str;
+    /// The types of the events that change its rows, each about the key of one.
+    const HEARS: &'static [&'static str] = &[];
     /// What its sagas know.
     type Data: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
     /// What its users see of it: one row a saga, a projection of the saga.
@@ -46,12 +53,16 @@ pub trait Workflow: Send + Sync + 'static {
     fn definitions() -> Vec<Definition<Self::Data>>;
     /// The key of its row.
     fn key(data: &Self::Data) -> Uuid;
-    /// The row of a saga that begins.
-    fn started(data: &Self::Data) -> Self::Row;
-    /// The row when the saga's fate is known.
-    fn decided(data: &Self::Data, decision: &Decision, now: Timestamp) -> Self::Row;
+    /// The row of a saga that begins, if that is where the row begins.
+    fn started(data: &Self::Data) -> Option<Self::Row>;
+    /// The row when the saga's fate is known, if that changes it.
+    fn decided(data: &Self::Data, decision: &Decision, now: Timestamp) -> Option<Self::Row>;
     /// The row when the saga has ended, if that changes it.
     fn finished(data: &Self::Data, outcome: &Outcome, now: Timestamp) -> Option<Self::Row>;
+    /// The row after an event of [`Workflow::HEARS`], if that changes it.
+    fn heard(_row: &Self::Row, _event_type: &str, _now: Timestamp) -> Option<Self::Row> {
+        None
+    }
 }
 
 /// What begins a saga.
@@ -91,6 +102,7 @@ pub struct UnknownVersion {
 }
 
 /// What a manager works with.
+#[derive(Clone)]
 pub(crate) struct Parts<'a> {
     pub(crate) bus: &'a Bus,
     pub(crate) publisher: Publisher,
@@ -118,7 +130,10 @@ impl<W: Workflow> WorkflowManager<W> {
         let decider = ManagerDecider::<W>::new(bus.clone(), runtime);
         decider.check_versions(&reader).await?;
         let waiters = decider.waiters();
-        let sources = vec![Source::replies(W::NAME)];
+        let mut sources = vec![Source::replies(W::NAME)];
+        if !W::HEARS.is_empty() {
+            sources.push(Source::events(W::NAME, W::HEARS));
+        }
         let handle =
             messaging::start(decider, writer, bus, publisher, sources, LoopLimits::default(), runtime);
         sweep::start(handle.clone(), bus.clone(), reader.clone(), runtime);
@@ -131,16 +146,61 @@ impl<W: Workflow> WorkflowManager<W> {
     /// # Errors
     /// See [`messaging::CallError`]; nothing was accepted then.
     pub(crate) async fn begin(&self, new: NewSaga<W::Data>) -> Result<Answer<W::Row>, messaging::CallError> {
-        let answer = self.handle.call(Input::Begin(Box::new(new))).await?;
+        let Told::Begin(answer) = self.handle.call(Input::Begin(Box::new(new))).await? else {
+            return Err(CallError::Failed); // The loop answers each in its own words.
+        };
         if matches!(answer, Answer::Begun(_)) {
             self.admission.started();
         }
         Ok(answer)
     }
 
+    /// Gives a saga an input on somebody's behalf (`cancel` of its customer, an operator's action) and
+    /// answers after the commit; what was done stands in the audit trail.
+    ///
+    /// # Errors
+    /// [`ActError::Refused`]: nothing was changed. [`ActError::Call`]: see [`CallError`].
+    pub(crate) async fn act(
+        &self,
+        saga_id: Uuid,
+        input: saga::Input,
+        by: Actor,
+        reason: impl Into<String>,
+    ) -> Result<Acted, ActError> {
+        let act = Act { action_id: Uuid::now_v7(), saga_id, input, by, reason: reason.into() };
+        match self.handle.call(Input::Act(Box::new(act))).await? {
+            Told::Act(acted) => Ok(acted?),
+            // The loop answers each in its own words.
+            Told::Begin(_) => Err(CallError::Failed.into()),
+        }
+    }
+
     /// Waits for the decision about a row; to be called before what may decide it.
     pub(crate) fn wait_for(&self, key: Uuid) -> Waiting<W::Row> {
         Waiters::wait_for(&self.waiters, key)
+    }
+
+    /// What a saga is doing, if there is such a saga.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub(crate) async fn status(&self, saga_id: Uuid) -> Result<Option<Status>, DbErr> {
+        Ok(self.row_of(saga_id).await?.map(|row| row.state.0.status()))
+    }
+
+    /// What a saga that is in this status knows.
+    ///
+    /// # Errors
+    /// The database refuses, or a stored saga does not read back.
+    pub(crate) async fn data_in(&self, saga_id: Uuid, status: Status) -> Result<Option<W::Data>, DbErr> {
+        let row = self.row_of(saga_id).await?.filter(|row| row.state.0.status() == status);
+        let instance = row.map(|row| row.instance().map_err(|error| DbErr::Json(error.to_string())));
+        Ok(instance.transpose()?.map(|instance| instance.data))
+    }
+
+    async fn row_of(&self, saga_id: Uuid) -> Result<Option<SagaRow>, DbErr> {
+        let wanted = select("saga_id = $1 AND workflow = $2").bind(saga_id).bind(W::NAME);
+        Ok(wanted.read(&self.reader).await?.pop())
     }
 
     pub(crate) fn reader(&self) -> &DatabaseConnection {

@@ -7,17 +7,18 @@
 //!       v
 //!   Undoing(j) --done--> Undoing(next below) ... --> Tail(turned back) --> Final(turned back)
 //! ```
-//! `reply.rs` hears answers, `operator.rs` obeys operators, `moves.rs` makes the moves; each says
-//! first whether it will do anything, and only then changes the saga.
+//! `reply.rs` hears answers, `operator.rs` obeys operators, `pause.rs` stops its time, `moves.rs` makes
+//! the moves; each says first whether it will do anything, and only then changes the saga.
 
 mod moves;
 mod operator;
+mod pause;
 mod reply;
 
 use contracts::Timestamp;
 
 use crate::instance::whole_microseconds;
-use crate::{Cause, Decision, Definition, Effect, IgnoredWhy, Input, Instance, NotAllowed, Phase};
+use crate::{Action, Cause, Decision, Definition, Effect, IgnoredWhy, Input, Instance, NotAllowed, Phase};
 
 pub use operator::allowed_actions;
 
@@ -56,13 +57,16 @@ struct Turn<'a, D> {
 impl<D> Turn<'_, D> {
     /// An error means that nothing was changed.
     fn decide(&mut self, input: &Input) -> Result<(), IgnoredWhy> {
-        let begun = self.instance.seq > 0;
+        let begun = self.instance.has_begun();
         match input {
             _ if self.instance.is_final() => return Err(IgnoredWhy::Final),
             Input::Begin if begun => return Err(IgnoredWhy::AlreadyBegun),
             Input::Begin => self.begin(),
+            Input::Operator { action: Action::Pause(by), .. } => self.pause(by)?,
             _ if !begun => return Err(IgnoredWhy::NotBegun),
             Input::Reply { step, direction, reply, attempt: _ } => self.hear(step, *direction, reply)?,
+            // While it is paused its time stands still.
+            Input::Wake if self.instance.paused.is_some() => return Err(IgnoredWhy::NotDue),
             Input::Wake if self.instance.wake_at.is_some_and(|due| due <= self.now) => self.wake(),
             Input::Wake => return Err(IgnoredWhy::NotDue),
             Input::Cancel => self.cancel()?,
@@ -96,6 +100,11 @@ impl<D> Turn<'_, D> {
     }
 
     fn is_late(&self) -> bool {
-        self.instance.deadline_at <= self.now
+        self.instance.deadline_at <= self.clock()
+    }
+
+    /// The saga's own time: it stands still while it is paused.
+    fn clock(&self) -> Timestamp {
+        self.instance.paused.as_ref().map_or(self.now, |pause| pause.since)
     }
 }

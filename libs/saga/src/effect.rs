@@ -131,6 +131,18 @@ pub enum NotAllowed {
     /// Skipping a step that is not waited for.
     #[error("this step is not waited for")]
     StepNotWaiting,
+    /// Pausing what is paused by the same.
+    #[error("the saga is paused already")]
+    Paused,
+    /// Resuming what was paused by something else.
+    #[error("its workflow, or the participant it waits for, is paused: resume that")]
+    PausedByAnother,
+    /// Resuming what is not paused.
+    #[error("the saga is not paused")]
+    NotPaused,
+    /// Asking again while nothing may be sent.
+    #[error("the saga is paused: resume it first")]
+    NothingIsSent,
     /// Skipping with a result that is not of the reply's type.
     #[error("the stated result does not fit the step's reply")]
     ResultDoesNotFit,

@@ -1,5 +1,7 @@
 //! What can happen to a saga. History keeps inputs as they came, so a replay needs nothing else.
 
+use std::fmt;
+
 use contracts::{Direction, ReplyData};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -8,7 +10,7 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
-    /// It was created; its first input, and only that.
+    /// It was created; its first input, but for a pause.
     Begin,
     /// A participant answered.
     Reply {
@@ -57,4 +59,45 @@ pub enum Action {
     Cancel,
     /// Stop where it is, undoing nothing.
     Abandon,
+    /// Let its time stand still: answers are learned, nothing is sent.
+    Pause(PausedBy),
+    /// Let its time go on from where it stopped, if this is what paused it.
+    Resume(PausedBy),
+}
+
+/// What a saga was paused by, and so what resumes it. As a word: `saga`, `workflow`,
+/// `participant <name>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PausedBy {
+    /// An operator paused this very saga.
+    Saga,
+    /// Its workflow is paused.
+    Workflow,
+    /// Whom it waits for is paused.
+    Participant(String),
+}
+
+impl fmt::Display for PausedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Saga => f.write_str("saga"),
+            Self::Workflow => f.write_str("workflow"),
+            Self::Participant(name) => write!(f, "participant {name}"),
+        }
+    }
+}
+
+impl Action {
+    /// The word of the API.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Skip { .. } => "skip",
+            Self::Cancel => "cancel",
+            Self::Abandon => "abandon",
+            Self::Pause(_) => "pause",
+            Self::Resume(_) => "resume",
+        }
+    }
 }

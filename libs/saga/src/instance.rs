@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Definition, StepSet};
+use crate::{Definition, PausedBy, StepSet};
 
 /// One running saga. A row: `state` and `data` are columns of JSON; reads as its state.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +53,19 @@ pub struct State {
     /// failure costs no history row.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub failed: StepSet,
+    /// Its time stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
+}
+
+/// A pause. Nothing is sent, answers are learned; what was moved to in the meantime has `attempt` 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// When its time stopped.
+    #[serde(with = "ts_microseconds")]
+    pub since: Timestamp,
+    /// What resumes it.
+    pub by: PausedBy,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -202,13 +215,14 @@ impl<D> Instance<D> {
             stuck_since: None,
             stuck: StepSet::default(),
             failed: StepSet::default(),
+            paused: None,
         };
         Self { id, version: definition.version(), state, data }
     }
 
     /// The commands it waits for: the ones that its row stands for in place of an outbox.
     pub fn waiting(&self, definition: &Definition<D>) -> impl Iterator<Item = Waiting> {
-        let steps = if self.state.seq == 0 { StepSet::default() } else { self.state.waiting_steps() };
+        let steps = if self.state.has_begun() { self.state.waiting_steps() } else { StepSet::default() };
         steps.iter().filter_map(move |index| definition.command_at(&self.state.phase, index)).map(
             |(step, command)| {
                 let direction = self.state.phase.direction();
@@ -240,6 +254,11 @@ impl State {
     /// Whether it has ended.
     pub const fn is_final(&self) -> bool {
         matches!(self.phase, Phase::Final(_))
+    }
+
+    /// Whether it was given [`crate::Input::Begin`].
+    pub const fn has_begun(&self) -> bool {
+        self.wake_at.is_some() || self.is_final()
     }
 
     /// Whether its fate is known: the pivot is passed, it is turning back, or it has ended.

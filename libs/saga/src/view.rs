@@ -26,6 +26,8 @@ pub struct SagaView {
     pub status: Status,
     /// Whether a step that has to succeed does not.
     pub stuck: bool,
+    /// Whether its time stands still.
+    pub paused: bool,
     /// Its steps; the tail is the one of its decision, before it that of joy.
     pub steps: Vec<StepView>,
     /// What an operator may do now.
@@ -52,7 +54,7 @@ pub struct HistoryView {
     pub step: Option<String>,
     /// What happened, as a word: `begun`, `sent`, `done`, `refused`, `fault`, `undo_sent`, `undone`,
     /// `undo_refused`, `undo_fault`, `cancel_asked`, `operator_retry` (`_skip`, `_cancel`, `_abandon`),
-    /// `confirmed`, `turning_back`, `published`, `stuck`, `healed`, `finished`.
+    /// `paused`, `resumed`, `confirmed`, `turning_back`, `published`, `stuck`, `healed`, `finished`.
     pub event: &'static str,
     /// Which asking.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +75,7 @@ pub fn describe<D>(definition: &Definition<D>, instance: &Instance<D>, history: 
         version: instance.version,
         status: instance.status(),
         stuck: instance.stuck_since.is_some(),
+        paused: instance.paused.is_some(),
         steps: step::steps(definition, instance, history),
         allowed_actions: allowed_actions(instance),
         history: history.iter().flat_map(|record| line::lines(definition, record)).collect(),

@@ -14,6 +14,8 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, V
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
+use super::act::{Act, ActRefused, Acted};
+use super::audit_row::ActionRow;
 use super::saga_row::{HistoryRow, SagaRow};
 use super::waiters::Waiters;
 use super::{ManagerError, NewSaga, UnknownVersion, Workflow};
@@ -26,13 +28,26 @@ pub(crate) enum Input<D> {
     Begin(Box<NewSaga<D>>),
     /// Something happened to a saga.
     Advance(Uuid, saga::Input),
+    /// Somebody wants something done to a saga.
+    Act(Box<Act>),
+    /// An event about the row with this key.
+    Heard(Uuid, &'static str),
+}
+
+/// What a caller is told.
+#[derive(Debug)]
+pub(crate) enum Told<R> {
+    /// Of what was to begin.
+    Begin(Answer<R>),
+    /// Of an act.
+    Act(Result<Acted, ActRefused>),
 }
 
 /// What the one who begins a saga is told.
 #[derive(Debug)]
 pub(crate) enum Answer<R> {
-    /// It began; this is its row.
-    Begun(R),
+    /// It began; this is its row, if it made one.
+    Begun(Option<R>),
     /// The same request began it earlier, under this key.
     Earlier(Uuid),
     /// The idempotency key came with another body before.
@@ -44,6 +59,8 @@ pub(crate) struct Set<R> {
     sagas: Rows<SagaRow>,
     remembered: Rows<RememberedRequest>,
     history: Vec<HistoryRow>,
+    /// The acts of this batch, and those of an earlier try whose commit went unanswered.
+    actions: Rows<ActionRow>,
     /// The workflow's own rows at the milestones of this batch.
     rows: Rows<R>,
     /// Of these the fate is known now: their waiters are woken after the commit.
@@ -86,32 +103,29 @@ impl<W: Workflow> ManagerDecider<W> {
         self.definitions.iter().find(|definition| definition.version() == version)
     }
 
-    fn begin(
-        &self,
-        set: &mut Set<W::Row>,
-        new: &NewSaga<W::Data>,
-        now: Timestamp,
-    ) -> Decided<Answer<W::Row>> {
+    fn begin(&self, set: &mut Set<W::Row>, new: &NewSaga<W::Data>, now: Timestamp) -> Decided<Told<W::Row>> {
         if let Some(key) = &new.idempotency {
             match earlier(&set.remembered, key) {
                 Earlier::Unknown => {}
-                Earlier::OtherBody => return Decided::answer(Answer::KeyReused),
+                Earlier::OtherBody => return told(Answer::KeyReused),
                 Earlier::Answered(answer) => {
                     let key = serde_json::from_str(answer.get()).unwrap_or_default();
-                    return Decided::answer(Answer::Earlier(key));
+                    return told(Answer::Earlier(key));
                 }
             }
         }
         let key = W::key(&new.data);
         // A commit whose outcome was unknown: this very request has begun its saga already.
         if set.sagas.get(new.saga_id).is_some() {
-            return Decided::answer(Answer::Earlier(key));
+            return told(Answer::Earlier(key));
         }
         let Some(definition) = self.definitions.last() else { return Decided::nothing() };
         let instance = Instance::new(definition, new.saga_id, new.data.clone(), now);
         let (instance, effects) = advance(definition, instance, &saga::Input::Begin, now);
         let row = W::started(&new.data);
-        set.rows.insert(row.clone());
+        if let Some(row) = &row {
+            set.rows.insert(row.clone());
+        }
         if let Some(idempotency) = &new.idempotency {
             let answer = to_raw_value(&key).expect("a UUID has a JSON form");
             set.remembered.insert(idempotency.remember(answer, now));
@@ -120,7 +134,7 @@ impl<W: Workflow> ManagerDecider<W> {
         let saga = SagaRow::new(definition, &instance, key, new.traceparent.clone(), now)
             .expect("a saga's data is a plain struct with a JSON form");
         set.sagas.insert(saga);
-        let mut decided = Decided::answer(Answer::Begun(row));
+        let mut decided = told(Answer::Begun(row));
         self.carry_out(set, definition, &instance, &saga::Input::Begin, effects, now, &mut decided);
         decided
     }
@@ -131,27 +145,56 @@ impl<W: Workflow> ManagerDecider<W> {
         saga_id: Uuid,
         input: &saga::Input,
         now: Timestamp,
-    ) -> Decided<Answer<W::Row>> {
+    ) -> Decided<Told<W::Row>> {
         let mut decided = Decided::nothing();
-        let Some(row) = set.sagas.get(saga_id) else {
-            ignore::<W>("unknown_saga");
-            return decided;
-        };
-        // A saga of a version that came after this process stays for a process that knows it.
-        let Some(definition) = self.definition(row.definition_version()) else {
-            ignore::<W>("unknown_version");
-            return decided;
-        };
+        match self.step(set, saga_id, input, now, &mut decided) {
+            Ok(()) => {}
+            Err(ActRefused::UnknownSaga) => ignore::<W>("unknown_saga"),
+            // A saga of a version that came after this process stays for a process that knows it.
+            Err(ActRefused::UnknownVersion) => ignore::<W>("unknown_version"),
+            Err(ActRefused::NotAllowed(why)) => ignore::<W>(why.as_str()),
+        }
+        decided
+    }
+
+    /// Moves a saga on somebody's behalf, and keeps who and why beside it.
+    fn act(&self, set: &mut Set<W::Row>, act: &Act, now: Timestamp) -> Decided<Told<W::Row>> {
+        let mut decided = Decided::nothing();
+        let before = set.sagas.get(act.saga_id).cloned();
+        // A commit whose outcome was unknown: this very act has been done already.
+        let is_repeat = set.actions.get(act.action_id).is_some();
+        let done =
+            if is_repeat { Ok(()) } else { self.step(set, act.saga_id, &act.input, now, &mut decided) };
+        let after = set.sagas.get(act.saga_id);
+        if let (Ok(()), false, Some(before), Some(after)) = (&done, is_repeat, &before, after) {
+            set.actions.insert(ActionRow::of(act, before, after, now));
+        }
+        let status = after.map_or(saga::Status::Running, |row| row.state.0.status());
+        decided.answer = messaging::Answer::Caller(Told::Act(done.map(|()| Acted { status })));
+        decided
+    }
+
+    /// Gives a saga one input. An error means that nothing was changed.
+    fn step(
+        &self,
+        set: &mut Set<W::Row>,
+        saga_id: Uuid,
+        input: &saga::Input,
+        now: Timestamp,
+        decided: &mut Decided<Told<W::Row>>,
+    ) -> Result<(), ActRefused> {
+        let row = set.sagas.get(saga_id).filter(|row| row.workflow == W::NAME);
+        let row = row.ok_or(ActRefused::UnknownSaga)?;
+        let definition = self.definition(row.definition_version()).ok_or(ActRefused::UnknownVersion)?;
         let instance = row.instance::<W::Data>().expect("a stored saga reads back");
         let (instance, effects) = advance(definition, instance, input, now);
         if let Some(why) = saga::ignored(&effects) {
-            ignore::<W>(why.as_str());
-            return decided;
+            return Err(ActRefused::NotAllowed(why));
         }
         let row = set.sagas.get_mut(saga_id).expect("it was there a moment ago");
         row.update(definition, &instance, now).expect("a saga's data is a plain struct with a JSON form");
-        self.carry_out(set, definition, &instance, input, effects, now, &mut decided);
-        decided
+        self.carry_out(set, definition, &instance, input, effects, now, decided);
+        Ok(())
     }
 
     /// Turns effects into rows and outputs, and writes the input into history.
@@ -164,7 +207,7 @@ impl<W: Workflow> ManagerDecider<W> {
         input: &saga::Input,
         effects: Vec<Effect>,
         now: Timestamp,
-        decided: &mut Decided<Answer<W::Row>>,
+        decided: &mut Decided<Told<W::Row>>,
     ) {
         if let Some(record) = Record::of(instance, input, &effects, now) {
             set.history.push(HistoryRow::new(instance.id, record));
@@ -177,7 +220,9 @@ impl<W: Workflow> ManagerDecider<W> {
                 }
                 Effect::Publish(event) => decided.events.push(event),
                 Effect::Decided(decision) => {
-                    set.rows.put(W::decided(&instance.data, &decision, now));
+                    if let Some(row) = W::decided(&instance.data, &decision, now) {
+                        set.rows.put(row);
+                    }
                     set.decided.push(W::key(&instance.data));
                 }
                 Effect::Finished(outcome) => {
@@ -200,6 +245,24 @@ impl<W: Workflow> ManagerDecider<W> {
             }
         }
     }
+}
+
+fn told<R>(answer: Answer<R>) -> Decided<Told<R>> {
+    Decided::answer(Told::Begin(answer))
+}
+
+/// An event changes its row; no saga hears of it.
+fn hear<W: Workflow>(
+    set: &mut Set<W::Row>,
+    key: Uuid,
+    event_type: &str,
+    now: Timestamp,
+) -> Decided<Answer<W::Row>> {
+    match set.rows.get(key).and_then(|row| W::heard(row, event_type, now)) {
+        Some(row) => set.rows.put(row),
+        None => ignore::<W>("event_changes_nothing"),
+    }
+    Decided::nothing()
 }
 
 fn ignore<W: Workflow>(why: &'static str) {
@@ -226,11 +289,14 @@ fn command<W: Workflow>(saga: Uuid, send: saga::Send, traceparent: Option<String
 impl<W: Workflow> Decider for ManagerDecider<W> {
     const SERVICE: &'static str = "orchestrator";
     type Input = Input<W::Data>;
-    type Answer = Answer<W::Row>;
+    type Answer = Told<W::Row>;
     type Set = Set<W::Row>;
 
     /// A reply is matched by saga, step and direction.
     fn decode(&self, item: &Item<'_>) -> Result<Self::Input, DecodeError> {
+        if let Some(event_type) = W::HEARS.iter().find(|known| **known == item.item_type) {
+            return Ok(Input::Heard(item.subject, event_type));
+        }
         if item.item_type != W::REPLY_SUBJECT {
             return Err(DecodeError::UnknownType(item.item_type.to_string()));
         }
@@ -245,6 +311,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
 
     async fn load(&self, tx: &mut Transaction, inputs: &[&Self::Input]) -> Result<Self::Set, BatchError> {
         let (mut sagas, mut keys) = (Vec::with_capacity(inputs.len()), Vec::new());
+        let (mut actions, mut heard) = (Vec::new(), Vec::new());
         for input in inputs {
             match input {
                 Input::Begin(new) => {
@@ -252,13 +319,20 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
                     keys.extend(new.idempotency.as_ref().map(|key| key.key_id));
                 }
                 Input::Advance(saga_id, _) => sagas.push(*saga_id),
+                Input::Heard(key, _) => heard.push(*key),
+                Input::Act(act) => {
+                    sagas.push(act.saga_id);
+                    actions.push(act.action_id);
+                }
             }
         }
         Ok(Set {
             sagas: Rows::load(tx, &sagas, Hold::Locked).await?,
             remembered: Rows::load(tx, &keys, Hold::Unlocked).await?,
             history: Vec::with_capacity(inputs.len()),
-            rows: Rows::default(),
+            actions: Rows::load(tx, &actions, Hold::Unlocked).await?,
+            // After the sagas, for a milestone changes both in that order.
+            rows: Rows::load(tx, &heard, Hold::Locked).await?,
             decided: Vec::new(),
         })
     }
@@ -267,6 +341,8 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
         match input {
             Input::Begin(new) => self.begin(set, new, now),
             Input::Advance(saga_id, input) => self.advance(set, *saga_id, input, now),
+            Input::Heard(key, event_type) => hear::<W>(set, *key, event_type, now),
+            Input::Act(act) => self.act(set, act, now),
         }
     }
 
@@ -274,12 +350,12 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
         changes.save(&set.sagas);
         changes.save(&set.rows);
         changes.append(&set.history);
+        changes.save(&set.actions);
         changes.save(&set.remembered);
     }
 
     fn committed(&self, set: Self::Set) {
-        let rows =
-            set.decided.iter().filter_map(|key| set.rows.get(*key)).map(|row| (row.row_key(), row.clone()));
-        self.waiters.decided(rows.collect());
+        let row = |key: &Uuid| (*key, set.rows.get(*key).cloned());
+        self.waiters.decided(set.decided.iter().map(row).collect());
     }
 }

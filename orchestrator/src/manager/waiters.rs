@@ -65,8 +65,9 @@ impl<R: Clone + Send + 'static> Waiters<R> {
         Waiting { key, woken, waiters: Arc::clone(this) }
     }
 
-    /// These were decided here: wakes those who wait here and tells the other replicas.
-    pub(crate) fn decided(&self, rows: Vec<(Uuid, R)>) {
+    /// These were decided here: wakes those who wait here, with the row where it changed, and tells the
+    /// other replicas.
+    pub(crate) fn decided(&self, rows: Vec<(Uuid, Option<R>)>) {
         if rows.is_empty() {
             return;
         }
@@ -74,7 +75,7 @@ impl<R: Clone + Send + 'static> Waiters<R> {
         let mut waiting = self.lock();
         for (key, row) in rows {
             for caller in waiting.remove(&key).into_iter().flatten() {
-                let _ = caller.send(Some(row.clone()));
+                let _ = caller.send(row.clone());
             }
         }
         drop(waiting);

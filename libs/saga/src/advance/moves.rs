@@ -51,8 +51,9 @@ impl<D> Turn<'_, D> {
             }
             self.instance.state.possibly_done.remove(step);
         }
-        let rejected = (self.definition.rejected)(&self.instance.data, &cause);
-        self.effects.push(Effect::Publish(rejected));
+        if let Some(rejected) = &self.definition.rejected {
+            self.effects.push(Effect::Publish(rejected(&self.instance.data, &cause)));
+        }
         let needed = needed_steps(&self.definition.sorrow, &self.instance.data);
         self.enter_tail(Decision::TurnedBack(cause), needed);
     }
@@ -71,6 +72,7 @@ impl<D> Turn<'_, D> {
         state.stuck_since = None;
         state.stuck = StepSet::default();
         state.failed = StepSet::default();
+        state.paused = None;
         state.phase = Phase::Final(outcome.clone());
         self.effects.push(Effect::Finished(outcome));
     }
@@ -93,10 +95,15 @@ impl<D> Turn<'_, D> {
         self.ask();
     }
 
-    /// Sends the command of every step that is waited for, and sets the time to ask again.
+    /// Sends the command of every step that is waited for, and sets the time to ask again. Paused, it is
+    /// due as soon as it goes on.
     fn ask(&mut self) {
-        self.instance.state.attempt += 1;
         self.instance.state.failed = StepSet::default();
+        if self.instance.paused.is_some() {
+            self.instance.state.wake_at = Some(self.clock().min(self.instance.deadline_at));
+            return;
+        }
+        self.instance.state.attempt += 1;
         self.instance.state.wake_at = Some(self.next_wake());
         let Definition { steps, joy, sorrow, .. } = self.definition;
         let (saga, effects) = (&self.instance, &mut self.effects);

@@ -4,25 +4,36 @@ use contracts::{Outcome as Answered, ReplyData};
 use serde_json::value::RawValue;
 
 use super::Turn;
-use crate::{Action, NotAllowed, Outcome, Phase, State};
+use crate::{Action, NotAllowed, Outcome, PausedBy, Phase, State};
 
 /// What an operator may do to a saga now, as the words of the API.
 pub fn allowed_actions(saga: &State) -> Vec<&'static str> {
     let is_forward = matches!(saga.phase, Phase::Forward(_));
     let can_skip = is_forward || !saga.stuck.is_empty();
     let is_open = !saga.is_final();
-    let actions =
-        [("retry", is_open), ("skip", is_open && can_skip), ("cancel", is_forward), ("abandon", is_open)];
+    let is_paused = saga.paused.is_some();
+    let is_own_pause = saga.paused.as_ref().is_some_and(|pause| pause.by == PausedBy::Saga);
+    let actions = [
+        ("retry", is_open && !is_paused),
+        ("skip", is_open && can_skip),
+        ("cancel", is_forward),
+        ("abandon", is_open),
+        ("pause", is_open && !is_own_pause),
+        ("resume", is_paused && is_own_pause),
+    ];
     actions.into_iter().filter_map(|(action, is_allowed)| is_allowed.then_some(action)).collect()
 }
 
 impl<D> Turn<'_, D> {
     pub(super) fn obey(&mut self, action: &Action) -> Result<(), NotAllowed> {
         match action {
+            Action::Retry if self.instance.paused.is_some() => return Err(NotAllowed::NothingIsSent),
             Action::Retry => self.wake(),
             Action::Skip { step, result } => self.skip(step.as_deref(), result.as_deref())?,
             Action::Cancel => self.cancel()?,
             Action::Abandon => self.finish(Outcome::Abandoned),
+            Action::Pause(by) => self.pause(by)?,
+            Action::Resume(by) => self.resume(by)?,
         }
         Ok(())
     }

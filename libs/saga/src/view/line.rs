@@ -31,13 +31,19 @@ fn input_line<D>(definition: &Definition<D>, record: &Record) -> Option<HistoryV
         },
         Input::Operator { action, by, reason } => {
             let (event, step, result) = match action {
+                Action::Pause(_) => ("paused", None, None),
+                Action::Resume(_) => ("resumed", None, None),
                 Action::Retry => ("operator_retry", None, None),
                 Action::Skip { step, result } => ("operator_skip", step.clone(), result.as_deref()),
                 Action::Cancel => ("operator_cancel", None, None),
                 Action::Abandon => ("operator_abandon", None, None),
             };
             let payload = json!({ "by": by, "reason": reason, "result": result });
-            HistoryView { step, payload: Some(payload), ..line(record, event) }
+            let detail = match action {
+                Action::Pause(by) | Action::Resume(by) => Some(by.to_string()),
+                _ => None,
+            };
+            HistoryView { step, detail, payload: Some(payload), ..line(record, event) }
         }
     })
 }

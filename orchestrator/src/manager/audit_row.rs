@@ -1,0 +1,101 @@
+//! The audit trail: who did what to which saga, when and why, and how it stood before and after.
+//! Written in the transaction of what was done.
+
+use contracts::Timestamp;
+use messaging::record;
+use messaging::rows::Json;
+use saga::{Action, Input, Phase};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::act::Act;
+use super::saga_row::SagaRow;
+
+record! {
+    /// One action.
+    pub(crate) struct ActionRow in "operator_actions" {
+        action_id: Uuid,
+        fixed {
+            at: Timestamp,
+            /// `operator <id>` or `user <id>`.
+            actor: String,
+            /// What was done, as the API says it.
+            action: String,
+            reason: String,
+            /// To which saga; none for what was done to many.
+            saga_id: Option<Uuid>,
+            /// What the saga is about: an order.
+            key: Option<Uuid>,
+            /// The step that was skipped, or the name of what was paused.
+            target: Option<String>,
+            /// Whether from now on the books of the services may differ because of it.
+            accepted_difference: bool,
+            before: Json<Option<Standing>>,
+            after: Json<Option<Standing>>,
+        }
+    }
+}
+
+/// How a saga stands, for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    pub(crate) status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<String>,
+    pub(crate) attempt: u32,
+    pub(crate) stuck: bool,
+    #[serde(default)]
+    pub(crate) paused: bool,
+}
+
+impl Standing {
+    pub(crate) fn of(row: &SagaRow) -> Self {
+        Self {
+            status: row.status.clone(),
+            step: row.step.clone(),
+            attempt: row.state.0.attempt,
+            stuck: row.stuck_since.is_some(),
+            paused: row.state.0.paused.is_some(),
+        }
+    }
+}
+
+impl ActionRow {
+    /// The row of an act that moved a saga from `before` to `after`.
+    pub(crate) fn of(act: &Act, before: &SagaRow, after: &SagaRow, now: Timestamp) -> Self {
+        let (action, target) = described(&act.input);
+        Self {
+            action_id: act.action_id,
+            at: now,
+            actor: act.by.to_string(),
+            action: action.to_owned(),
+            reason: act.reason.clone(),
+            saga_id: Some(act.saga_id),
+            key: Some(before.key),
+            target: target.or_else(|| (action == "skip").then(|| before.step.clone()).flatten()),
+            accepted_difference: may_leave_a_difference(&act.input, &before.state.0.phase),
+            before: Json(Some(Standing::of(before))),
+            after: Json(Some(Standing::of(after))),
+        }
+    }
+}
+
+fn described(input: &Input) -> (&'static str, Option<String>) {
+    match input {
+        Input::Operator { action: Action::Skip { step, .. }, .. } => ("skip", step.clone()),
+        Input::Operator { action, .. } => (action.as_str(), None),
+        Input::Cancel => ("cancel", None),
+        Input::Begin | Input::Reply { .. } | Input::Wake => ("other", None),
+    }
+}
+
+/// Skipping forward says that something is done which nobody did; skipping an undo or a step of the
+/// tail, that it never will be; abandoning leaves what stands.
+fn may_leave_a_difference(input: &Input, phase: &Phase) -> bool {
+    let Input::Operator { action, .. } = input else { return false };
+    match action {
+        Action::Skip { .. } => true,
+        Action::Abandon => !matches!(phase, Phase::Final(_)),
+        Action::Retry | Action::Cancel | Action::Pause(_) | Action::Resume(_) => false,
+    }
+}
