@@ -4,6 +4,7 @@
 //! Within a version only optional fields are added. A breaking change is a new struct with a new
 //! `TYPE`, and both are handled until the old one has drained.
 
+pub mod auth;
 pub mod billing;
 mod command;
 pub mod delivery;

@@ -12,6 +12,7 @@
 //! ```
 
 mod batch_loop;
+pub mod broadcast;
 mod bus;
 pub mod crash;
 mod dead_letters;

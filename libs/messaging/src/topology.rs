@@ -18,6 +18,8 @@ use crate::metric_names;
 pub const REPLIES: &str = "REPLIES";
 /// The stream of events.
 pub const EVENTS: &str = "EVENTS";
+/// The stream of revoked sessions.
+pub const SESSIONS: &str = "SESSIONS";
 
 /// Size of a stream of commands or replies: 512 MiB.
 const ROAD_BYTES_MAX: i64 = 512 * 1024 * 1024;
@@ -27,6 +29,8 @@ const ROAD_AGE_MAX: Duration = Duration::from_secs(600);
 const EVENTS_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Size of the stream of events: 2 GiB.
 const EVENTS_BYTES_MAX: i64 = 2 * 1024 * 1024 * 1024;
+/// Size of the stream of revoked sessions: 256 MiB, some hundred thousand of them.
+const SESSIONS_BYTES_MAX: i64 = 256 * 1024 * 1024;
 /// After this an unacknowledged message is delivered again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
 /// Messages delivered and not yet acknowledged, over all replicas.
@@ -90,6 +94,17 @@ pub fn events() -> StreamSpec {
         subjects: areas.iter().map(|area| format!("{area}.>")).collect(),
         age_max: EVENTS_AGE_MAX,
         bytes_max: EVENTS_BYTES_MAX,
+        replicas: 1,
+    }
+}
+
+/// What auth tells every process, for as long as it matters.
+pub fn sessions(age_max: Duration) -> StreamSpec {
+    StreamSpec {
+        name: SESSIONS.to_owned(),
+        subjects: vec!["auth.>".to_owned()],
+        age_max,
+        bytes_max: SESSIONS_BYTES_MAX,
         replicas: 1,
     }
 }

@@ -1,0 +1,150 @@
+//! Reads a whole stream, in order, and stays with it. Whatever ends the reading (consumer or stream
+//! deleted, NATS away, a gap), it begins again from the stream's beginning: such a stream is small, and
+//! a reader that went on where it stopped would miss what is told again after a loss.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::{self, stream::Stream};
+use futures::StreamExt;
+
+use crate::bus::Bus;
+use crate::envelope::{self, Item};
+use crate::runtime::Runtime;
+
+/// Messages asked for in one go.
+const PULLED_AHEAD: usize = 256;
+/// A pull request stands this long before it is renewed.
+const PULL_EXPIRES: Duration = Duration::from_secs(30);
+/// The server's sign of life while nothing arrives: two missed ones and the reading begins again.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// The server forgets a reader that was not seen for so long.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
+/// A server that answers no question in this time is asked again.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// What a listener hears. Every item may come again, also long after.
+#[derive(Debug)]
+pub enum Heard<'a> {
+    /// The next item.
+    Item(&'a Item<'a>),
+    /// All that the stream held when this reading of it began was heard. Said once a reading.
+    Everything,
+}
+
+/// Starts to read the stream called `stream` for this process alone, until it stops.
+pub fn listen(
+    bus: Bus,
+    stream: &'static str,
+    hear: impl FnMut(Heard<'_>) + Send + 'static,
+    runtime: &Runtime,
+) {
+    let shutdown = runtime.shutdown.clone();
+    let listener = Listener { bus, stream, hear };
+    runtime.tasks.spawn(async move {
+        shutdown.run_until_cancelled(listener.run()).await;
+    });
+}
+
+struct Listener<H> {
+    bus: Bus,
+    stream: &'static str,
+    hear: H,
+}
+
+type Refused = Box<dyn std::error::Error + Send + Sync>;
+
+impl<H: FnMut(Heard<'_>)> Listener<H> {
+    async fn run(mut self) {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let consumer = tokio::time::timeout(ANSWER_WITHIN, consumer_of(&self.bus, self.stream)).await;
+            match consumer.map_err(Refused::from).flatten() {
+                Ok(consumer) => {
+                    pause = PAUSE_MIN;
+                    self.read(&consumer).await;
+                }
+                Err(error) => {
+                    tracing::debug!(stream = self.stream, %error, "the stream cannot be read yet");
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Reads until something is wrong.
+    async fn read(&mut self, consumer: &PullConsumer) {
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(PULLED_AHEAD)
+            .expires(PULL_EXPIRES)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await;
+        let Ok(mut messages) = messages else { return };
+        let mut reading = Reading { heard: 0, to_hear: consumer.cached_info().num_pending, told: false };
+        reading.tell_if_all(0, &mut self.hear);
+        while let Some(next) = messages.next().await {
+            match next {
+                Ok(message) if self.take(&message, &mut reading) => {}
+                Ok(_) => return tracing::info!(stream = self.stream, "a gap; the stream is read again"),
+                Err(error) => {
+                    return tracing::info!(stream = self.stream, %error, "the stream is read again");
+                }
+            }
+        }
+    }
+
+    /// Whether this was the next message.
+    fn take(&mut self, message: &jetstream::Message, reading: &mut Reading) -> bool {
+        let Ok(info) = message.info() else { return false };
+        reading.heard += 1;
+        if info.consumer_sequence != reading.heard {
+            return false;
+        }
+        for found in envelope::open(&message.payload, message.headers.as_ref()) {
+            match found.item {
+                Ok(item) => (self.hear)(Heard::Item(&item)),
+                Err(error) => tracing::warn!(stream = self.stream, error, "an item cannot be read"),
+            }
+        }
+        reading.tell_if_all(info.pending, &mut self.hear);
+        true
+    }
+}
+
+/// A consumer of this reading alone: in the server's memory, from the stream's beginning.
+async fn consumer_of(bus: &Bus, stream: &str) -> Result<PullConsumer, Refused> {
+    let stream: Stream = bus.jetstream().get_stream(stream).await?;
+    let config = pull::Config {
+        ack_policy: AckPolicy::None,
+        deliver_policy: DeliverPolicy::All,
+        inactive_threshold: FORGOTTEN_AFTER,
+        memory_storage: true,
+        num_replicas: 1,
+        ..pull::Config::default()
+    };
+    Ok(stream.create_consumer(config).await?)
+}
+
+/// How far a reading has come.
+struct Reading {
+    heard: u64,
+    /// What was there when it began.
+    to_hear: u64,
+    told: bool,
+}
+
+impl Reading {
+    /// Messages may grow too old before they are delivered, so what is `pending` counts as well.
+    fn tell_if_all(&mut self, pending: u64, hear: &mut impl FnMut(Heard<'_>)) {
+        let all = self.heard >= self.to_hear || (self.heard > 0 && pending == 0);
+        if all && !self.told {
+            self.told = true;
+            hear(Heard::Everything);
+        }
+    }
+}
