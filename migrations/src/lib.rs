@@ -3,6 +3,7 @@
 
 pub mod auth;
 pub mod billing;
+pub mod delivery;
 pub mod notification;
 pub mod orchestrator;
 mod shared;

@@ -206,11 +206,19 @@ pub struct BusinessConfig {
     /// How long a hold on an account lasts, in seconds.
     #[arg(long, env = "HOLD_SECONDS", default_value_t = Self::default().hold_seconds)]
     pub hold_seconds: u32,
+    /// Couriers who deliver in every hour; each takes one order.
+    #[arg(long, env = "DELIVERY_COURIERS", default_value_t = Self::default().delivery_couriers, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub delivery_couriers: u32,
 }
 
 impl Default for BusinessConfig {
     fn default() -> Self {
-        Self { currency: "RUB".to_owned(), open_sagas_max: 20_000, hold_seconds: 7 * 24 * 3600 }
+        Self {
+            currency: "RUB".to_owned(),
+            open_sagas_max: 20_000,
+            hold_seconds: 7 * 24 * 3600,
+            delivery_couriers: 20,
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use super::secret::read_secret;
 
 /// The services that own a database.
-pub const SERVICES: [&str; 6] = ["auth", "user", "billing", "stock", "notification", "orchestrator"];
+pub const SERVICES: [&str; 7] =
+    ["auth", "user", "billing", "stock", "delivery", "notification", "orchestrator"];
 
 struct Names {
     service: &'static str,
@@ -31,11 +32,12 @@ macro_rules! names {
     };
 }
 
-const NAMES: [Names; 6] = names!(
+const NAMES: [Names; 7] = names!(
     "auth" "AUTH",
     "user" "USER",
     "billing" "BILLING",
     "stock" "STOCK",
+    "delivery" "DELIVERY",
     "notification" "NOTIFICATION",
     "orchestrator" "ORCHESTRATOR",
 );

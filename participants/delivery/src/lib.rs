@@ -1,0 +1,52 @@
+//! Delivery: courier slots, and what becomes of an order on its way to its user.
+//!
+//! Everything that changes a slot or a delivery passes the one loop (`decider`), from commands, events and
+//! HTTP alike, so that replicas never send the same courier to two orders at once.
+
+mod booking;
+pub mod commands;
+mod decider;
+mod delivery;
+mod http;
+mod recipient;
+mod slot;
+
+use std::sync::Arc;
+
+use contracts::Event;
+use contracts::user::ProfileChanged;
+use messaging::{LoopLimits, Publisher, Source, outbox};
+use service::{House, Part, StartError, database};
+
+pub use booking::{Booking, BookingState, Place};
+pub use decider::{Command, Deliveries, Input, Keys, MoveRefusal, Set};
+pub use delivery::{Delivery, Destination, Parcel, State};
+pub use recipient::Recipient;
+pub use slot::{Hour, Slot};
+
+/// This service's name.
+pub const SERVICE: &str = "delivery";
+
+/// Connections for the loop: one transaction is in flight, dead letters are kept beside it.
+const WRITERS: u32 = 2;
+/// Connections for everything that only looks, and for the outbox.
+const READERS: u32 = 4;
+
+/// Starts the service: its loop in the house's tasks, its routes for the house's listeners.
+///
+/// # Errors
+/// The database is not configured or refuses.
+pub async fn start(house: &House) -> Result<Part, StartError> {
+    let runtime = house.runtime();
+    let writer = house.database(SERVICE, WRITERS).await?;
+    let reader = house.database(SERVICE, READERS).await?;
+    let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
+    outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), None, &runtime);
+    let rules = Deliveries { couriers: house.config.business.delivery_couriers };
+    let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[ProfileChanged::TYPE])];
+    let deliveries =
+        messaging::start(rules, writer, &house.bus, publisher, sources, LoopLimits::default(), &runtime);
+    let ready = vec![database::ready("database", &reader)];
+    let desk = Arc::new(http::Desk { deliveries, reader });
+    Ok(Part { public: http::public(&desk), ready, ..Part::new(SERVICE) })
+}
