@@ -17,6 +17,8 @@ pub(crate) enum Service {
     Billing,
     /// Positions and reservations.
     Stock,
+    /// Courier slots and deliveries.
+    Delivery,
     /// Letters.
     Notification,
     /// Orders and their sagas.
@@ -25,8 +27,15 @@ pub(crate) enum Service {
 
 impl Service {
     /// All of them; auth first, for the others check tokens with its keys.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Auth, Self::User, Self::Billing, Self::Stock, Self::Notification, Self::Orchestrator];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Auth,
+        Self::User,
+        Self::Billing,
+        Self::Stock,
+        Self::Delivery,
+        Self::Notification,
+        Self::Orchestrator,
+    ];
 
     /// Its name on the command line, in the configuration and of its database.
     pub(crate) const fn name(self) -> &'static str {
@@ -35,6 +44,7 @@ impl Service {
             Self::User => "user",
             Self::Billing => "billing",
             Self::Stock => "stock",
+            Self::Delivery => "delivery",
             Self::Notification => "notification",
             Self::Orchestrator => "orchestrator",
         }
@@ -47,6 +57,7 @@ impl Service {
             Self::User => user::start(house).await,
             Self::Billing => billing::start(house).await,
             Self::Stock => stock::start(house).await,
+            Self::Delivery => delivery::start(house).await,
             Self::Notification => notification::start(house).await,
             Self::Orchestrator => orchestrator::start(house).await,
         }
@@ -59,6 +70,7 @@ impl Service {
             Self::User => migrations::user::Migrator::up(db, None).await,
             Self::Billing => migrations::billing::Migrator::up(db, None).await,
             Self::Stock => migrations::stock::Migrator::up(db, None).await,
+            Self::Delivery => migrations::delivery::Migrator::up(db, None).await,
             Self::Notification => migrations::notification::Migrator::up(db, None).await,
             Self::Orchestrator => migrations::orchestrator::Migrator::up(db, None).await,
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A crate may use these of ours, and no others.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("contracts", &[]),
     ("saga", &["contracts"]),
     ("messaging", &["contracts"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("user", &["contracts", "messaging", "service"]),
     ("billing", &["contracts", "messaging", "service"]),
     ("stock", &["contracts", "messaging", "service"]),
+    ("delivery", &["contracts", "messaging", "service"]),
     ("notification", &["contracts", "messaging", "service"]),
     ("orchestrator", &["contracts", "messaging", "saga", "service"]),
     ("testkit", &["contracts", "messaging", "migrations", "sandbox", "service"]),

@@ -16,12 +16,14 @@ use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 /// Every service with a database.
-pub(crate) const SERVICES: [&str; 6] = ["auth", "user", "billing", "stock", "notification", "orchestrator"];
+pub(crate) const SERVICES: [&str; 7] =
+    ["auth", "user", "billing", "stock", "delivery", "notification", "orchestrator"];
 /// One process of each kind; those that only tests of other things need are together.
-pub(crate) const SEPARATE: [(&str, &[&str]); 5] = [
+pub(crate) const SEPARATE: [(&str, &[&str]); 6] = [
     ("front", &["auth", "user"]),
     ("billing", &["billing"]),
     ("stock", &["stock"]),
+    ("delivery", &["delivery"]),
     ("notification", &["notification"]),
     ("orchestrator", &["orchestrator"]),
 ];
@@ -185,7 +187,7 @@ impl System {
     /// How many dead letters all services have.
     pub(crate) async fn dead_letters(&self) -> i64 {
         let mut sum = 0;
-        for service in ["billing", "stock", "notification", "orchestrator"] {
+        for service in ["billing", "stock", "delivery", "notification", "orchestrator"] {
             sum += self.number(service, "SELECT count(*) FROM dead_letters").await;
         }
         sum
