@@ -1,6 +1,7 @@
 //! The loop on real PostgreSQL and NATS, with the smallest service there can be: counters that are
 //! added to.
 
+mod broadcast;
 mod counter;
 mod failures;
 mod flow;
