@@ -9,13 +9,13 @@ use messaging::{Publisher, idempotency, outbox, topology};
 use service::{House, Part, StartError, database};
 
 pub use manager::{UnknownVersion, Workflow, WorkflowManager};
-pub use order::{OrderWorkflow, OrderWorkflowManager};
+pub use order::{CancellationWorkflow, CancellationWorkflowManager, OrderWorkflow, OrderWorkflowManager};
 
 /// This service's name.
 pub const SERVICE: &str = "orchestrator";
 
-/// Connections for the loop: one transaction is in flight, the outbox is marked beside it.
-const WRITERS: u32 = 2;
+/// Connections for the loops: one transaction is in flight in each, the outbox is marked beside them.
+const WRITERS: u32 = 3;
 /// Connections for everything that only looks.
 const READERS: u32 = 8;
 
@@ -40,16 +40,21 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         admission: admission.clone(),
         runtime: &runtime,
     };
-    let orders = OrderWorkflowManager::start(parts).await.map_err(|error| match error {
-        manager::ManagerError::Database(error) => StartError::Database(error),
-        manager::ManagerError::Version(error) => StartError::Other(error.into()),
-    })?;
+    let orders = OrderWorkflowManager::start(parts.clone()).await.map_err(cannot_start)?;
+    let cancellations = CancellationWorkflowManager::start(parts).await.map_err(cannot_start)?;
     let currency = house.config.business.currency.clone();
     Ok(Part {
         name: SERVICE,
-        public: order::routes(orders, admission, currency, house.draining.clone()),
+        public: order::routes(orders, cancellations, admission, currency, house.draining.clone()),
         internal: manager::routes(reader.clone()),
         // NATS is no reason to be sent no orders: they are taken and wait.
         ready: vec![database::ready("database", &reader)],
     })
+}
+
+fn cannot_start(error: manager::ManagerError) -> StartError {
+    match error {
+        manager::ManagerError::Database(error) => StartError::Database(error),
+        manager::ManagerError::Version(error) => StartError::Other(error.into()),
+    }
 }

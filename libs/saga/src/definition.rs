@@ -21,7 +21,8 @@ pub struct Definition<D> {
     pub(crate) steps: Vec<CompensatableStep<D>>,
     pub(crate) pivot: Pivot<D>,
     pub(crate) joy: Vec<TailStep<D, ()>>,
-    pub(crate) rejected: EventOf<D, Cause>,
+    /// None where a rejection is told to nobody.
+    pub(crate) rejected: Option<EventOf<D, Cause>>,
     pub(crate) sorrow: Vec<TailStep<D, Cause>>,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use contracts::Timestamp;
 use messaging::idempotency::{Earlier, RememberedRequest, earlier};
-use messaging::rows::{Changes, Hold, Record as _, Rows, Transaction};
+use messaging::rows::{Changes, Hold, Rows, Transaction};
 use messaging::{BatchError, Bus, Decided, Decider, DecodeError, Item, OutgoingCommand, Runtime};
 use metrics::counter;
 use saga::{Definition, Effect, Instance, Record, advance};
@@ -257,7 +257,7 @@ fn hear<W: Workflow>(
     key: Uuid,
     event_type: &str,
     now: Timestamp,
-) -> Decided<Answer<W::Row>> {
+) -> Decided<Told<W::Row>> {
     match set.rows.get(key).and_then(|row| W::heard(row, event_type, now)) {
         Some(row) => set.rows.put(row),
         None => ignore::<W>("event_changes_nothing"),

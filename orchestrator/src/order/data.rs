@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use chrono::serde::{ts_microseconds, ts_microseconds_option};
 use contracts::billing::{CaptureFunds, FundsReserved, ReleaseFunds, ReserveFunds};
+use contracts::delivery::{CourierReserved, ReleaseCourier, ReserveCourier, ScheduleDelivery};
 use contracts::notification::{LetterKind, Notify, OrderLetter};
 use contracts::order::{OrderCancelled, OrderConfirmed, OrderRejected};
 use contracts::stock::{Item, Line, ReleaseStock, ReserveStock, StockReserved};
@@ -28,6 +29,9 @@ pub struct Order {
     /// What the client expects to pay, or, without items, what is to be paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Amount>,
+    /// How the items come to the user, where the client said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
     /// The client's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -37,6 +41,20 @@ pub struct Order {
     /// Until when the money is held, once it is.
     #[serde(with = "ts_microseconds_option", default, skip_serializing_if = "Option::is_none")]
     pub held_until: Option<Timestamp>,
+}
+
+/// How items come to their user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Where to; without it, where the user's profile says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// When, if not at any time: the begin of a courier's slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Timestamp>,
+    /// The courier that is reserved for the slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub courier: Option<u32>,
 }
 
 /// What is ordered, by what is known of it.
@@ -82,6 +100,35 @@ impl Order {
 
     pub(super) fn release_stock(&self) -> ReleaseStock {
         ReleaseStock { order_id: self.order_id }
+    }
+
+    fn slot(&self) -> Option<Timestamp> {
+        self.delivery.as_ref().and_then(|delivery| delivery.slot)
+    }
+
+    pub(super) fn has_slot(&self) -> bool {
+        self.slot().is_some()
+    }
+
+    pub(super) fn reserve_courier(&self) -> ReserveCourier {
+        let slot = self.slot().expect("the step is left out without a slot");
+        ReserveCourier { order_id: self.order_id, slot }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "what a step learns is given away")]
+    pub(super) fn courier_reserved(&mut self, reserved: CourierReserved) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.courier = Some(reserved.courier);
+        }
+    }
+
+    pub(super) fn release_courier(&self) -> ReleaseCourier {
+        ReleaseCourier { order_id: self.order_id }
+    }
+
+    pub(super) fn schedule_delivery(&self) -> ScheduleDelivery {
+        let address = self.delivery.as_ref().and_then(|delivery| delivery.address.clone());
+        ScheduleDelivery { order_id: self.order_id, user_id: self.user_id, address, slot: self.slot() }
     }
 
     pub(super) fn reserve_funds(&self) -> ReserveFunds {
@@ -140,7 +187,7 @@ impl Order {
     }
 
     /// One letter per outcome: its id is made of the order and the kind.
-    fn letter(&self, kind: LetterKind, reason: Option<String>) -> Notify {
+    pub(super) fn letter(&self, kind: LetterKind, reason: Option<String>) -> Notify {
         let letter = OrderLetter { order_id: self.order_id, total: self.total().map(Amount::get), reason };
         let data =
             serde_json::value::to_raw_value(&letter).expect("a letter is a plain struct with a JSON form");
@@ -164,6 +211,7 @@ mod tests {
             user_id: Uuid::now_v7(),
             goods: Goods::Asked((0..items).map(item).collect()),
             price: price.map(|price| Amount::new(price).unwrap()),
+            delivery: None,
             comment: None,
             created_at: Timestamp::default(),
             held_until: None,

@@ -1,6 +1,7 @@
 //! Orders over HTTP: create one and wait for its decision, look at one, list one's own.
 
 mod answer;
+mod cancel;
 mod request;
 
 use std::sync::Arc;
@@ -26,7 +27,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{Goods, Order, OrderRow, OrderStatus, OrderWorkflow, OrderWorkflowManager};
+use super::{
+    CancellationWorkflowManager, Goods, Order, OrderRow, OrderStatus, OrderWorkflow, OrderWorkflowManager,
+};
 use crate::manager::{Admission, Answer, NewSaga, SagaStatus, admit, now, saga_status};
 use answer::{OrderOut, respond};
 use request::NewOrder;
@@ -37,6 +40,7 @@ const ROUTE: &str = "POST /api/v1/order";
 #[derive(Clone)]
 struct Orders {
     manager: OrderWorkflowManager,
+    cancellations: CancellationWorkflowManager,
     currency: Arc<str>,
     draining: CancellationToken,
 }
@@ -44,14 +48,16 @@ struct Orders {
 /// The public routes of orders.
 pub(crate) fn routes(
     manager: OrderWorkflowManager,
+    cancellations: CancellationWorkflowManager,
     admission: Arc<Admission>,
     currency: String,
     draining: CancellationToken,
 ) -> OpenApiRouter {
-    let orders = Orders { manager, currency: currency.into(), draining };
+    let orders = Orders { manager, cancellations, currency: currency.into(), draining };
     let creating = OpenApiRouter::new().routes(routes!(create)).layer(from_fn_with_state(admission, admit));
     let looking = OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(saga));
-    creating.merge(looking).with_state(orders)
+    let cancelling = OpenApiRouter::new().routes(routes!(cancel::cancel));
+    creating.merge(looking).merge(cancelling).with_state(orders)
 }
 
 /// Create an order.
@@ -70,7 +76,7 @@ pub(crate) fn routes(
         (status = 202, description = "Not decided yet; see Location and Retry-After", body = OrderOut),
         (status = 402, description = "`insufficient_funds`, with `order_id`, `available`, `required`",
          body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`out_of_stock`, `price_changed`, `timed_out`, `cancelled`, with `order_id`",
+        (status = 409, description = "`out_of_stock`, `price_changed`, `slot_taken`, `timed_out`, `cancelled`, with `order_id`",
          body = ProblemBody, content_type = "application/problem+json"),
         Unauthenticated, BodyProblems, Failures,
     ),
@@ -85,6 +91,7 @@ async fn create(
     let waiting = orders.manager.wait_for(order_id);
     match orders.manager.begin(new_saga(order_id, &caller, request)).await? {
         Answer::Begun(row) => {
+            let row = row.ok_or_else(|| Problem::internal("a new order has a row"))?;
             let row = orders.decided_within(row, waiting, prefer.wait()).await?;
             Ok(respond(row, &orders.currency, false))
         }
@@ -105,6 +112,7 @@ fn new_saga(order_id: Uuid, caller: &Caller, request: Keyed<NewOrder>) -> NewSag
         user_id: caller.user_id,
         goods: Goods::Asked(body.items()),
         price: body.price(),
+        delivery: body.delivery(),
         comment: body.comment,
         created_at: now(),
         held_until: None,

@@ -2,22 +2,24 @@
 
 use chrono::TimeDelta;
 use contracts::billing::{CaptureFunds, FundsCaptured, FundsReserved, ReserveFunds};
+use contracts::delivery::{CourierReserved, DeliveryScheduled, ReserveCourier, ScheduleDelivery};
 use contracts::stock::{Item, ReserveStock, StockReserved};
 use contracts::{Amount, Command, Reply, ReplyData, Timestamp};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::data::Goods;
+use super::data::{Delivery, Goods};
 use super::{Order, OrderWorkflow};
 use crate::manager::Workflow;
 
-fn order(items: usize, price: Option<i64>) -> Order {
+fn order(items: usize, price: Option<i64>, slot: Option<Timestamp>) -> Order {
     let item = |_| Item { position_id: Uuid::now_v7(), quantity: 2 };
     Order {
         order_id: Uuid::now_v7(),
         user_id: Uuid::now_v7(),
         goods: Goods::Asked((0..items).map(item).collect()),
         price: price.map(amount),
+        delivery: slot.map(|slot| Delivery { address: None, slot: Some(slot), courier: None }),
         comment: None,
         created_at: Timestamp::default(),
         held_until: None,
@@ -40,6 +42,10 @@ fn answer(command_type: &str, _: &RawValue) -> ReplyData {
             let reserved = FundsReserved { hold_id: Uuid::now_v7(), expires_at };
             Reply::<ReserveFunds>::Done(reserved).into()
         }
+        ReserveCourier::TYPE => Reply::<ReserveCourier>::Done(CourierReserved { courier: 1 }).into(),
+        ScheduleDelivery::TYPE => {
+            Reply::<ScheduleDelivery>::Done(DeliveryScheduled { delivery_id: Uuid::now_v7() }).into()
+        }
         CaptureFunds::TYPE => Reply::<CaptureFunds>::Done(FundsCaptured { entry_id: Uuid::now_v7() }).into(),
         _ => Reply::<contracts::stock::ReleaseStock>::Done(()).into(),
     }
@@ -47,7 +53,9 @@ fn answer(command_type: &str, _: &RawValue) -> ReplyData {
 
 #[test]
 fn every_version_gets_every_kind_of_order_through_every_trouble() {
-    let orders = [order(2, None), order(0, Some(700)), order(2, Some(700))];
+    let slot = Some(Timestamp::default());
+    let orders =
+        [order(2, None, None), order(0, Some(700), None), order(2, Some(700), None), order(2, None, slot)];
     for definition in OrderWorkflow::definitions() {
         let coverage = saga::harness::prove(&definition, &orders, Timestamp::default(), answer);
         let coverage = coverage.unwrap_or_else(|violation| {

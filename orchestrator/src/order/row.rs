@@ -106,6 +106,11 @@ impl OrderRow {
         }
     }
 
+    /// The order further on its way.
+    pub(super) fn moved_to(&self, status: OrderStatus, now: Timestamp) -> Self {
+        Self { status, updated_at: now, ..self.clone() }
+    }
+
     pub(super) fn cancelled(order: &Order, now: Timestamp) -> Self {
         Self { status: OrderStatus::Cancelled, updated_at: now, ..Self::pending(order) }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use contracts::{Command, EventData, Never, Timestamp};
 
-use super::{CommandOf, CompensatableStep, Definition, Pace, Pivot, TailStep};
+use super::{CommandOf, CompensatableStep, Definition, EventOf, Pace, Pivot, TailStep};
 use crate::{Cause, StepSet};
 
 /// Where a declaration begins.
@@ -170,8 +170,16 @@ impl<D: 'static> Tail<D> {
 
     /// What happens when the saga turned back and everything is undone: the event that tells of it.
     pub fn otherwise<E: Into<EventData> + 'static>(self, rejected: fn(&D, &Cause) -> E) -> Rejection<D> {
+        self.turned_back(Some(Box::new(move |data: &D, cause: &Cause| rejected(data, cause).into())))
+    }
+
+    /// When the saga turned back and everything is undone, nobody hears of it: all is as before.
+    pub fn otherwise_as_before(self) -> Rejection<D> {
+        self.turned_back(None)
+    }
+
+    fn turned_back(self, rejected: Option<EventOf<D, Cause>>) -> Rejection<D> {
         let Steps { name, version, deadline, pace, steps } = self.before;
-        let rejected = Box::new(move |data: &D, cause: &Cause| rejected(data, cause).into());
         let (pivot, joy, sorrow) = (self.pivot, self.joy, Vec::new());
         Rejection(Definition { name, version, deadline, pace, steps, pivot, joy, rejected, sorrow })
     }
@@ -192,6 +200,11 @@ impl<D: 'static> NewTailStep<D> {
     /// See [`Tail::otherwise`].
     pub fn otherwise<E: Into<EventData> + 'static>(self, rejected: fn(&D, &Cause) -> E) -> Rejection<D> {
         self.finish().otherwise(rejected)
+    }
+
+    /// See [`Tail::otherwise_as_before`].
+    pub fn otherwise_as_before(self) -> Rejection<D> {
+        self.finish().otherwise_as_before()
     }
 
     fn finish(mut self) -> Tail<D> {

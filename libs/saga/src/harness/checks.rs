@@ -40,6 +40,7 @@ pub(super) fn after_input<D: Clone + Serialize>(
         "its deadline passes unnoticed",
     )?;
     run.must(saga.stuck_since.is_some() != saga.stuck.is_empty(), "stuck without a stuck step")?;
+    run.must(saga.paused.is_none() || !effects.iter().any(is_send), "it sends while its time stands still")?;
     if ignored(effects).is_some() {
         run.must(saga.state == before.state, "an ignored input changed its state")?;
         return run.must_equal(&saga.data, &before.data, "an ignored input changed its data");
@@ -65,6 +66,10 @@ pub(super) fn after_input<D: Clone + Serialize>(
         }
     }
     Ok(())
+}
+
+fn is_send(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send(_))
 }
 
 fn may_send(step: StepInfo, direction: Direction, decided: Option<&Decision>) -> bool {

@@ -33,6 +33,8 @@ pub(super) enum Course {
     Overtaken(&'static str),
     /// It is cancelled while this step is waited for.
     Cancelled(&'static str),
+    /// It is paused while this step is waited for, beyond its deadline, and then resumed.
+    Paused(&'static str),
 }
 
 /// What happens to one command on the way.
@@ -66,7 +68,8 @@ pub(super) const REFUSAL: &str = "refused_by_the_harness";
 impl Course {
     /// Every course at every one of these steps.
     pub(super) fn all(steps: &[&'static str]) -> Vec<Self> {
-        let kinds = [Self::Refused, Self::Lost, Self::Unheard, Self::Overtaken, Self::Cancelled];
+        let kinds =
+            [Self::Refused, Self::Lost, Self::Unheard, Self::Overtaken, Self::Cancelled, Self::Paused];
         let turns = steps.iter().flat_map(|step| kinds.map(|kind| kind(step)));
         std::iter::once(Self::Straight).chain(turns).collect()
     }
@@ -74,7 +77,7 @@ impl Course {
     /// How a run must end: `completed`, or the code for which it turned back.
     pub(super) fn expected(self, straight: &str) -> String {
         match self {
-            Self::Straight => straight,
+            Self::Straight | Self::Paused(_) => straight,
             Self::Refused(_) => REFUSAL,
             Self::Lost(_) | Self::Unheard(_) | Self::Overtaken(_) => crate::Cause::TIMED_OUT,
             Self::Cancelled(_) => crate::Cause::CANCELLED,
@@ -90,7 +93,8 @@ impl Course {
             | Self::Lost(step)
             | Self::Unheard(step)
             | Self::Overtaken(step)
-            | Self::Cancelled(step) => command == CommandName { step, direction: Direction::Do },
+            | Self::Cancelled(step)
+            | Self::Paused(step) => command == CommandName { step, direction: Direction::Do },
         }
     }
 }

@@ -12,7 +12,8 @@ use super::participants::{Participants, refusal};
 use super::plan::{CommandName, Course, Plan, REFUSAL, Trouble};
 use super::{Violation, checks};
 use crate::{
-    Action, Decision, Definition, Effect, Input, Instance, Outcome, Phase, Record, Send, StepKind, advance,
+    Action, Decision, Definition, Effect, Input, Instance, Outcome, PausedBy, Phase, Record, Send, StepKind,
+    advance,
 };
 
 /// What all runs of a case share.
@@ -90,15 +91,17 @@ impl<'a, D: Clone + Serialize> Run<'a, D> {
     fn patience(&self) -> TimeDelta {
         let pace = self.setting.definition.pace();
         let stuck_ms = i64::from(pace.max_wait_ms) * (i64::from(pace.stuck_after_attempts) + 5);
-        let deadline = self.instance.deadline_at - self.setting.start;
-        deadline + TimeDelta::milliseconds(stuck_ms)
+        let deadline = self.setting.definition.deadline();
+        // Twice: a pause may last as long as the deadline.
+        deadline * 2 + TimeDelta::milliseconds(stuck_ms)
     }
 
     /// Lets things happen in the order of time, until the end of the saga or of patience.
     fn travel(&mut self, until: Timestamp) -> Result<(), Violation> {
         while !self.instance.is_final() {
             let arrival = self.road.first_key_value().map(|((at, _), _)| *at);
-            let Some(next) = arrival.into_iter().chain(self.instance.wake_at).min() else {
+            let wake_at = self.instance.wake_at.filter(|_| self.instance.paused.is_none());
+            let Some(next) = arrival.into_iter().chain(wake_at).min() else {
                 return Err(self.violation("nothing will ever happen to it again"));
             };
             if next > until {
@@ -165,6 +168,15 @@ impl<'a, D: Clone + Serialize> Run<'a, D> {
             }
             Course::Cancelled(step) if is_do && step == command.step && command.attempt == 1 => {
                 self.put_on_road(LATENCY / 2, Travelling::Input(Input::Cancel));
+            }
+            Course::Paused(step) if is_do && step == command.step && command.attempt == 1 => {
+                let resumed_after = self.instance.deadline_at - self.now + LATENCY;
+                let by_operator =
+                    |action| Input::Operator { action, by: String::new(), reason: String::new() };
+                let pause = by_operator(Action::Pause(PausedBy::Saga));
+                let resume = by_operator(Action::Resume(PausedBy::Saga));
+                self.put_on_road(LATENCY / 2, Travelling::Input(pause));
+                self.put_on_road(resumed_after, Travelling::Input(resume));
             }
             _ => {}
         }

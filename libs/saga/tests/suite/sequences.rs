@@ -6,7 +6,7 @@ mod watch;
 use chrono::TimeDelta;
 use contracts::{Direction, Outcome as Answered, ReplyData};
 use proptest::prelude::*;
-use saga::{Action, Input};
+use saga::{Action, Input, PausedBy};
 use serde_json::value::to_raw_value;
 
 use crate::story::Story;
@@ -29,6 +29,8 @@ enum Chance {
     /// A step by its number, or none; with a result that fits, or none.
     Skip(Option<usize>, bool),
     Abandon,
+    Pause(bool),
+    Resume(bool),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +62,8 @@ fn chances() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::Retry),
         2 => (proptest::option::of(0..12usize), any::<bool>()).prop_map(|(step, fits)| Chance::Skip(step, fits)),
         1 => Just(Chance::Abandon),
+        2 => any::<bool>().prop_map(Chance::Pause),
+        2 => any::<bool>().prop_map(Chance::Resume),
     ]
 }
 
@@ -86,8 +90,16 @@ proptest! {
     }
 }
 
+fn paused_by(own: bool) -> PausedBy {
+    if own { PausedBy::Saga } else { PausedBy::Workflow }
+}
+
 /// From wherever chance left it, healthy participants bring every saga to its end.
 fn bring_to_its_end(story: &mut Story<Shape>, watch: &mut Watch) {
+    if let Some(pause) = story.saga.paused.clone() {
+        story.operator(Action::Resume(pause.by));
+        watch.see(story);
+    }
     for _ in 0..20 {
         if let Some(input) = input_of(story, Chance::Answer(0, Answer::Done, 1)) {
             story.give(&input);
@@ -103,6 +115,8 @@ fn input_of(story: &mut Story<Shape>, chance: Chance) -> Option<Input> {
         Chance::Cancel => Input::Cancel,
         Chance::Retry => by(Action::Retry),
         Chance::Abandon => by(Action::Abandon),
+        Chance::Pause(own) => by(Action::Pause(paused_by(own))),
+        Chance::Resume(own) => by(Action::Resume(paused_by(own))),
         Chance::Skip(step, fits) => {
             let step = step.map(|index| shape::name(index).to_owned());
             by(Action::Skip { step, result: if fits { done().body } else { None } })

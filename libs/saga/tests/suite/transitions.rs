@@ -3,6 +3,7 @@
 mod forward;
 mod ignored;
 mod operators;
+mod paused;
 mod tail;
 mod undoing;
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::super::{OrderRow, OrderStatus};
 
 /// What a client is told to wait before it looks again, in seconds.
-const LOOK_AGAIN_SECONDS: u32 = 1;
+pub(super) const LOOK_AGAIN_SECONDS: u32 = 1;
 
 /// An order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -127,6 +127,7 @@ fn detail(code: &str) -> &'static str {
         "unknown_position" => "no such position",
         "price_changed" => "the total is not the one that was expected",
         "total_too_large" => "the total is above the largest amount",
+        "slot_taken" => "no courier is free at that time",
         "timed_out" => "the order could not be decided in time",
         "cancelled" => "the order was cancelled",
         _ => "the order was rejected",

@@ -22,6 +22,8 @@ pub(crate) struct Watch {
     finished: Option<Outcome>,
     sends: HashMap<(String, Direction), u32>,
     wakes: u32,
+    /// Whether its time stands still.
+    pauses: bool,
 }
 
 impl Watch {
@@ -50,9 +52,18 @@ impl Watch {
             {
                 self.refused = Some(step.clone());
             }
-            Input::Wake | Input::Operator { action: Action::Retry, .. } => self.wakes += 1,
+            Input::Wake | Input::Operator { action: Action::Retry | Action::Resume(_), .. } => {
+                self.wakes += 1
+            }
+            // Nothing is sent before it is resumed; see `pauses`.
+            Input::Operator { action: Action::Pause(_), .. } => self.pauses = true,
             _ => {}
         }
+        if let Input::Operator { action: Action::Resume(_), .. } = &record.input {
+            self.pauses = false;
+        }
+        let sends = record.effects.iter().any(|note| matches!(note, Note::Sent(..)));
+        assert!(!(self.pauses && sends), "sent while its time stands still");
         for note in &record.effects {
             assert!(self.finished.is_none(), "{note:?} after the end");
             match note {

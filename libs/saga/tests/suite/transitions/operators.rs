@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use contracts::Direction::{Do, Undo};
-use saga::{Action, Input, Outcome, Phase, allowed_actions};
+use saga::{Action, Input, Outcome, PausedBy, Phase, allowed_actions};
 
 use crate::order::refused;
 use crate::story::Story;
@@ -81,12 +81,17 @@ fn the_allowed_actions_are_those_that_are_not_ignored() {
     stuck.reply("capture_funds", Do, refused("hold_expired"));
     let mut ended = Story::waiting_for("capture_funds");
     ended.operator(Action::Abandon);
+    let (mut paused, mut held) = (Story::waiting_for("check_address"), Story::waiting_for("check_address"));
+    paused.operator(Action::Pause(PausedBy::Saga));
+    held.operator(Action::Pause(PausedBy::Workflow));
     for (story, step, result) in [
         (Story::waiting_for("check_address"), "check_address", "null"),
         (Story::undoing("reserve_stock", "reserve_stock"), "reserve_stock", "null"),
         (Story::waiting_for("capture_funds"), "capture_funds", "null"),
         (stuck, "capture_funds", r#"{"entry_id": "00000000-0000-0000-0000-000000000000"}"#),
         (ended, "capture_funds", "null"),
+        (paused, "check_address", "null"),
+        (held, "check_address", "null"),
     ] {
         let allowed = allowed_actions(&story.saga);
         let saga = story.saga.clone();
@@ -95,6 +100,8 @@ fn the_allowed_actions_are_those_that_are_not_ignored() {
             ("skip", skip(Some(step), Some(result))),
             ("cancel", Action::Cancel),
             ("abandon", Action::Abandon),
+            ("pause", Action::Pause(PausedBy::Saga)),
+            ("resume", Action::Resume(PausedBy::Saga)),
         ] {
             let input = Input::Operator { action, by: String::new(), reason: String::new() };
             let (_, effects) = saga::advance(&story.definition, saga.clone(), &input, story.now);

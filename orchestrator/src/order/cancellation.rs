@@ -1,0 +1,109 @@
+//! Cancelling a confirmed order: a workflow of its own. Delivery decides, for whoever is quicker than the
+//! courier: once the delivery is off nothing can stop the rest.
+
+use std::time::Duration;
+
+use contracts::Timestamp;
+use contracts::billing::RefundOrder;
+use contracts::delivery::CancelDelivery;
+use contracts::notification::{LetterKind, Notify};
+use contracts::order::OrderCancelled;
+use contracts::stock::ReleaseStock;
+use saga::{Decision, Definition, Outcome, Saga};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Order, OrderRow};
+use crate::manager::Workflow;
+
+/// The workflow of cancellations.
+#[derive(Debug, Clone, Copy)]
+pub struct CancellationWorkflow;
+
+/// Runs the sagas of cancellations.
+pub type CancellationWorkflowManager = crate::manager::WorkflowManager<CancellationWorkflow>;
+
+/// Delivery is asked until it answers: giving up while nobody knows whether the delivery is off would leave
+/// a confirmed order that nobody brings.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// What is cancelled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cancellation(pub Order);
+
+/// A cancellation, step by step. Refused (the courier was quicker), it leaves all as it was.
+pub fn definition() -> Definition<Cancellation> {
+    Saga::named(CancellationWorkflow::NAME, 1)
+        .deadline(FOR_EVER)
+        .step("cancel_delivery", Cancellation::cancel_delivery, |_, ()| {})
+        .when(Cancellation::is_delivered)
+        .nothing_to_undo()
+        .pivot(Cancellation::cancelled)
+        .tail("refund_order", Cancellation::refund_order)
+        .tail("release_stock", Cancellation::release_stock)
+        .when(Cancellation::is_delivered)
+        .tail("notify_cancelled", Cancellation::letter)
+        .otherwise_as_before()
+        .build()
+}
+
+impl Cancellation {
+    /// One for an order: whoever asks again asks for the same one.
+    pub(super) fn id_for(order_id: Uuid) -> Uuid {
+        Uuid::new_v5(&order_id, b"cancellation")
+    }
+
+    fn is_delivered(&self) -> bool {
+        self.0.has_items()
+    }
+
+    fn cancel_delivery(&self) -> CancelDelivery {
+        CancelDelivery { order_id: self.0.order_id }
+    }
+
+    fn cancelled(&self) -> OrderCancelled {
+        OrderCancelled { order_id: self.0.order_id }
+    }
+
+    fn refund_order(&self) -> RefundOrder {
+        RefundOrder { order_id: self.0.order_id }
+    }
+
+    fn release_stock(&self) -> ReleaseStock {
+        ReleaseStock { order_id: self.0.order_id }
+    }
+
+    fn letter(&self) -> Notify {
+        self.0.letter(LetterKind::OrderCancelled, None)
+    }
+}
+
+impl Workflow for CancellationWorkflow {
+    const NAME: &'static str = "order_cancellation";
+    const REPLY_SUBJECT: &'static str = "reply.order_cancellation.v1";
+    type Data = Cancellation;
+    type Row = OrderRow;
+
+    fn definitions() -> Vec<Definition<Cancellation>> {
+        vec![definition()]
+    }
+
+    fn key(cancellation: &Cancellation) -> Uuid {
+        cancellation.0.order_id
+    }
+
+    /// The order is there already, and stays confirmed for now.
+    fn started(_: &Cancellation) -> Option<OrderRow> {
+        None
+    }
+
+    /// A cancelled order is so once everything is undone.
+    fn decided(_: &Cancellation, _: &Decision, _: Timestamp) -> Option<OrderRow> {
+        None
+    }
+
+    fn finished(cancellation: &Cancellation, outcome: &Outcome, now: Timestamp) -> Option<OrderRow> {
+        matches!(outcome, Outcome::Completed).then(|| OrderRow::cancelled(&cancellation.0, now))
+    }
+}
