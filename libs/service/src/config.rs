@@ -10,7 +10,8 @@ mod secret;
 use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
-use secrecy::SecretString;
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use databases::{Databases, SERVICES};
 pub use local::{CrashConfig, LocalConfig};
@@ -85,6 +86,10 @@ pub struct HttpConfig {
     /// Connections that one listener serves at a time; more wait in the backlog.
     #[arg(long, env = "CONNECTIONS_MAX", default_value_t = Self::default().connections_max)]
     pub connections_max: usize,
+    /// Proxies in front of the listeners, as addresses or networks (`10.0.0.0/8`), with commas: whom to
+    /// believe in `X-Forwarded-For`. Default: nobody.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// How long requests in flight, and then the loops, may take to finish at shutdown, in seconds.
     #[arg(long, env = "SHUTDOWN_GRACE_SECONDS", default_value_t = Self::default().shutdown_grace_seconds)]
     pub shutdown_grace_seconds: u64,
@@ -98,6 +103,7 @@ impl Default for HttpConfig {
             auth_public_url: None,
             auth_internal_url: None,
             connections_max: 10_000,
+            trusted_proxies: Vec::new(),
             shutdown_grace_seconds: 15,
         }
     }
@@ -113,6 +119,12 @@ impl HttpConfig {
     pub fn auth_internal_url(&self) -> String {
         base_url(self.auth_internal_url.as_deref(), self.internal_addr)
     }
+}
+
+/// An address is a network of one.
+fn network(word: &str) -> Result<IpNet, String> {
+    let address = || word.parse::<std::net::IpAddr>().map(IpNet::from);
+    word.trim().parse().or_else(|_| address()).map_err(|_| "is neither an address nor a network".to_owned())
 }
 
 fn base_url(given: Option<&str>, own: SocketAddr) -> String {
@@ -139,6 +151,13 @@ pub struct SecurityConfig {
     /// A file that holds the signing key instead.
     #[arg(id = "auth_signing_key_file", long = "auth-signing-key-file", env = "AUTH_SIGNING_KEY_FILE", value_parser = read_secret)]
     pub auth_signing_key_from_file: Option<SecretString>,
+    /// Public halves (PEM, one after the other) of further keys whose tokens are accepted: the one that
+    /// signed before, or the one that will sign next.
+    #[arg(long, env = "AUTH_VERIFICATION_KEYS", hide_env_values = true)]
+    pub auth_verification_keys: Option<SecretString>,
+    /// A file that holds the verification keys instead.
+    #[arg(id = "auth_verification_keys_file", long = "auth-verification-keys-file", env = "AUTH_VERIFICATION_KEYS_FILE", value_parser = read_secret)]
+    pub auth_verification_keys_from_file: Option<SecretString>,
     /// The token this process shows to other services; minted if the signing key is here.
     #[arg(long, env = "SERVICE_TOKEN", hide_env_values = true)]
     pub service_token: Option<SecretString>,
@@ -170,6 +189,8 @@ impl Default for SecurityConfig {
         Self {
             auth_signing_key: None,
             auth_signing_key_from_file: None,
+            auth_verification_keys: None,
+            auth_verification_keys_from_file: None,
             service_token: None,
             service_token_from_file: None,
             access_token_seconds: 300,
@@ -186,6 +207,12 @@ impl SecurityConfig {
     /// Auth's signing key, PEM, if this process has it.
     pub fn auth_signing_key(&self) -> Option<&SecretString> {
         self.auth_signing_key.as_ref().or(self.auth_signing_key_from_file.as_ref())
+    }
+
+    /// Further keys whose tokens are accepted, PEM, if there are any. An empty text is none.
+    pub fn auth_verification_keys(&self) -> Option<&SecretString> {
+        let given = self.auth_verification_keys.as_ref().or(self.auth_verification_keys_from_file.as_ref());
+        given.filter(|pem| !pem.expose_secret().trim().is_empty())
     }
 
     /// The service token given to this process, if any.
@@ -252,10 +279,8 @@ pub enum LogFormat {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-    use secrecy::ExposeSecret;
-
     use super::*;
+    use clap::Parser;
 
     #[derive(Parser)]
     struct Command {
@@ -292,6 +317,15 @@ mod tests {
     fn a_secret_is_not_printed() {
         let config = Command::parse_from(["rondo", "--service-token=sesame"]).config;
         assert!(!format!("{config:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let parse = |list: &str| Command::try_parse_from(["rondo", &format!("--trusted-proxies={list}")]);
+        let proxies = parse("10.0.0.0/8,127.0.0.1,fd00::/8").unwrap().config.http.trusted_proxies;
+        let known = ["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"];
+        assert_eq!(proxies, known.map(|network| network.parse::<IpNet>().unwrap()));
+        assert!(parse("everybody").is_err());
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use messaging::{Bus, Runtime};
+use jsonwebtoken::jwk::JwkSet;
+use messaging::{Bus, Runtime, broadcast, topology};
 use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::token::{SigningKey, SigningKeyError, TokenVerifier};
+use crate::token::{KeyError, SigningKey, TokenVerifier, verification_keys};
 
 /// What the services of one process share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,9 +45,9 @@ pub enum StartError {
     /// NATS cannot be used.
     #[error(transparent)]
     Nats(#[from] messaging::ConnectError),
-    /// The signing key cannot be used.
+    /// A key cannot be used.
     #[error(transparent)]
-    SigningKey(#[from] SigningKeyError),
+    SigningKey(#[from] KeyError),
     /// No HTTP client.
     #[error("HTTP client: {0}")]
     HttpClient(#[from] reqwest::Error),
@@ -70,20 +71,25 @@ pub enum StartError {
 }
 
 impl House {
-    /// Connects to NATS (one that is away is waited for in the background) and begins to fetch auth's
-    /// keys, unless this process holds the signing key.
+    /// Connects to NATS (one that is away is waited for in the background), begins to read which
+    /// sessions are revoked, and to fetch auth's keys, unless this process holds the signing key.
     ///
     /// # Errors
-    /// An address or the signing key cannot be used.
+    /// An address or a key cannot be used.
     pub async fn build(config: Config) -> Result<Self, StartError> {
         // Before anything is counted: what came earlier would be lost.
         crate::telemetry::metrics();
         let bus = Bus::connect(config.nats.url().expose_secret(), "rondo").await?;
-        let tokens = match signing_key(&config)? {
-            Some(key) => TokenVerifier::with_keys(&key.public_keys()),
+        let tokens = match public_keys(&config)? {
+            Some(keys) => TokenVerifier::with_keys(&keys),
             None => TokenVerifier::with_source(&config.http.auth_public_url())?,
         };
-        let Runtime { shutdown, tasks } = Runtime::default();
+        let runtime = Runtime::default();
+        let revocations = tokens.revocations().clone();
+        let hear = move |heard: broadcast::Heard<'_>| revocations.hear(&heard);
+        broadcast::listen(bus.clone(), topology::SESSIONS, hear, &runtime);
+        let Runtime { shutdown, tasks } = runtime;
+        tasks.spawn(tokens.revocations().clone().keep_small(shutdown.clone()));
         tasks.spawn(tokens.clone().keep_fresh(shutdown.clone()));
         let draining = CancellationToken::new();
         Ok(Self { config: Arc::new(config), bus, tokens, draining, shutdown, tasks })
@@ -117,6 +123,15 @@ impl House {
         signing_key(&self.config)
     }
 
+    /// The public halves of the keys whose tokens are accepted, if this process has the signing key: that
+    /// one first.
+    ///
+    /// # Errors
+    /// A key cannot be used.
+    pub fn public_keys(&self) -> Result<Option<JwkSet>, StartError> {
+        public_keys(&self.config)
+    }
+
     /// The token that `service` shows to others: the given one, else one minted with the signing key.
     ///
     /// # Errors
@@ -133,4 +148,15 @@ impl House {
 
 fn signing_key(config: &Config) -> Result<Option<SigningKey>, StartError> {
     Ok(config.security.auth_signing_key().map(SigningKey::from_pem).transpose()?)
+}
+
+fn public_keys(config: &Config) -> Result<Option<JwkSet>, StartError> {
+    let Some(key) = signing_key(config)? else { return Ok(None) };
+    let mut keys = key.public_keys();
+    if let Some(pem) = config.security.auth_verification_keys() {
+        let known = key.public_keys();
+        let others = verification_keys(pem)?.keys.into_iter();
+        keys.keys.extend(others.filter(|other| !known.keys.contains(other)));
+    }
+    Ok(Some(keys))
 }

@@ -5,6 +5,7 @@
 
 mod body;
 mod caller;
+mod client_address;
 pub mod documentation;
 mod json;
 mod keyed;
@@ -17,6 +18,7 @@ mod validate;
 
 pub use body::{BODY_BYTES_MAX, DISCARD_BYTES_MAX};
 pub use caller::{Caller, InternalCaller};
+pub use client_address::ClientAddress;
 pub use json::Json;
 pub use keyed::{IdempotencyKey, Keyed, REPLAYED};
 pub use page::{Listed, NoFilter, Page, PageParameters};
@@ -28,4 +30,5 @@ pub use validate::{FieldError, FieldErrors, Validate};
 
 pub(crate) use body::{declared_length, discard};
 pub(crate) use caller::bearer_token;
+pub(crate) use client_address::Peer;
 pub(crate) use trace::{REQUEST, RequestContext};

@@ -11,6 +11,8 @@ pub const HTTP_CONNECTIONS: &str = "rondo_http_connections_open";
 pub const HTTP_PANICS: &str = "rondo_http_panics_total";
 /// Fetches of auth's keys, by `result`.
 pub const JWKS_FETCHES: &str = "rondo_jwks_fetches_total";
+/// Revoked sessions and changed roles that this process refuses tokens for.
+pub const REVOCATIONS_KNOWN: &str = "rondo_revocations_known";
 
 /// Tells the recorder what the names mean.
 pub(crate) fn describe() {
@@ -22,4 +24,5 @@ pub(crate) fn describe() {
     describe_gauge!(HTTP_CONNECTIONS, Unit::Count, "Open connections");
     describe_counter!(HTTP_PANICS, Unit::Count, "Handlers that panicked");
     describe_counter!(JWKS_FETCHES, Unit::Count, "Fetches of auth's keys");
+    describe_gauge!(REVOCATIONS_KNOWN, Unit::Count, "Revocations that this process knows");
 }

@@ -66,10 +66,9 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// None at present: what fails while serving is answered and logged.
 pub async fn run(house: House, parts: Vec<Part>, listeners: Listeners) -> Result<(), StartError> {
     let grace = Duration::from_secs(house.config.http.shutdown_grace_seconds);
-    let limit = house.config.http.connections_max;
     let (public, internal) = routers(&house, parts);
-    let public = Server::start("public", listeners.public, public, limit);
-    let internal = Server::start("internal", listeners.internal, internal, limit);
+    let public = Server::start("public", listeners.public, public, &house.config.http);
+    let internal = Server::start("internal", listeners.internal, internal, &house.config.http);
     house.tasks.spawn(keep_metrics(house.shutdown.clone()));
 
     tokio::select! {

@@ -4,15 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::HttpConfig;
+use crate::http::Peer;
 use crate::metric_names::HTTP_CONNECTIONS;
 
 /// How long a request's head may take to arrive; it also ends connections that nobody uses.
@@ -29,10 +35,16 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts to accept.
-    pub(super) fn start(name: &'static str, listener: TcpListener, router: Router, limit: usize) -> Self {
+    pub(super) fn start(
+        name: &'static str,
+        listener: TcpListener,
+        router: Router,
+        http: &HttpConfig,
+    ) -> Self {
         let (stop, connections) = (CancellationToken::new(), CancellationToken::new());
-        let acceptor = Acceptor { name, router, connections: connections.clone() };
-        let accepting = tokio::spawn(acceptor.accept(listener, limit, stop.clone()));
+        let trusted = http.trusted_proxies.as_slice().into();
+        let acceptor = Acceptor { name, router, trusted, connections: connections.clone() };
+        let accepting = tokio::spawn(acceptor.accept(listener, http.connections_max, stop.clone()));
         Self { stop, accepting, connections }
     }
 
@@ -50,6 +62,8 @@ impl Server {
 struct Acceptor {
     name: &'static str,
     router: Router,
+    /// Whose `X-Forwarded-For` is believed.
+    trusted: Arc<[IpNet]>,
     /// Cancelled when the grace is over.
     connections: CancellationToken,
 }
@@ -69,8 +83,9 @@ impl Acceptor {
                 next = next => next,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let served = self.serve(stream, graceful.watcher());
+                Ok((stream, peer)) => {
+                    let peer = Peer { address: peer.ip(), trusted: Arc::clone(&self.trusted) };
+                    let served = self.serve(stream, peer, graceful.watcher());
                     let gauge = metrics::gauge!(HTTP_CONNECTIONS, "listener" => self.name);
                     tokio::spawn(async move {
                         gauge.increment(1.0);
@@ -87,13 +102,18 @@ impl Acceptor {
         }
     }
 
-    fn serve(&self, stream: TcpStream, watcher: Watcher) -> impl Future<Output = ()> + use<> {
+    fn serve(&self, stream: TcpStream, peer: Peer, watcher: Watcher) -> impl Future<Output = ()> + use<> {
         // An answer is written at once, not gathered with the next one.
         let _ = stream.set_nodelay(true);
+        let router = TowerToHyperService::new(self.router.clone());
+        let served = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
+            router.call(request)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
+            .serve_connection(TokioIo::new(stream), served);
         let watched = watcher.watch(connection);
         let cut_off = self.connections.clone();
         async move {

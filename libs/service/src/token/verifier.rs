@@ -9,9 +9,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::cache::{Cache, fingerprint};
+use super::cache::{Cache, Fingerprint, fingerprint};
 use super::keys::{KeySource, Keys, of_set};
-use super::{Claims, ISSUER, Identity};
+use super::{Claims, ISSUER, Identity, Revocations};
 use crate::ReadyCheck;
 use crate::http::Problem;
 
@@ -32,6 +32,7 @@ struct Verifier {
     source: Option<KeySource>,
     fetched_at: Mutex<Option<Instant>>,
     cache: Cache,
+    revocations: Revocations,
     validation: Validation,
 }
 
@@ -44,6 +45,9 @@ pub enum TokenError {
     /// It was one.
     #[error("the token has expired")]
     Expired,
+    /// Its session is over, or its user has other roles now.
+    #[error("the token was revoked")]
+    Revoked,
     /// Auth has not answered yet since this process started.
     #[error("tokens cannot be checked yet")]
     NoKeys,
@@ -52,7 +56,9 @@ pub enum TokenError {
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::Invalid | TokenError::Expired => Self::invalid_token(error.to_string()),
+            TokenError::Invalid | TokenError::Expired | TokenError::Revoked => {
+                Self::invalid_token(error.to_string())
+            }
             TokenError::NoKeys => Self::unavailable("keys_unavailable", error.to_string(), 1),
         }
     }
@@ -79,7 +85,8 @@ impl TokenVerifier {
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         let (keys, fetched_at) = (RwLock::new(keys), Mutex::new(None));
-        Self(Arc::new(Verifier { keys, source, fetched_at, cache: Cache::default(), validation }))
+        let (cache, revocations) = (Cache::default(), Revocations::default());
+        Self(Arc::new(Verifier { keys, source, fetched_at, cache, revocations, validation }))
     }
 
     /// Whose token it is.
@@ -87,10 +94,18 @@ impl TokenVerifier {
     /// # Errors
     /// See [`TokenError`].
     pub async fn verify(&self, token: &str) -> Result<Arc<Identity>, TokenError> {
+        let now = chrono::Utc::now();
         let fingerprint = fingerprint(token);
-        if let Some(identity) = self.0.cache.get(&fingerprint, chrono::Utc::now().timestamp()) {
-            return Ok(identity);
-        }
+        let identity = match self.0.cache.get(&fingerprint, now.timestamp()) {
+            Some(identity) => identity,
+            None => self.decode(token, fingerprint).await?,
+        };
+        // A token in the cache may have been revoked since.
+        if self.0.revocations.cover(&identity, now) { Err(TokenError::Revoked) } else { Ok(identity) }
+    }
+
+    /// Checks the signature, and remembers that it is right.
+    async fn decode(&self, token: &str, fingerprint: Fingerprint) -> Result<Arc<Identity>, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
         let key = self.key(&header.kid.ok_or(TokenError::Invalid)?).await?;
         let claims =
@@ -101,6 +116,11 @@ impl TokenVerifier {
         let identity = Arc::new(claims.claims.identity()?);
         self.0.cache.insert(fingerprint, Arc::clone(&identity), claims.claims.exp);
         Ok(identity)
+    }
+
+    /// Which tokens are refused although they are signed and not over.
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.revocations
     }
 
     async fn key(&self, kid: &str) -> Result<DecodingKey, TokenError> {
