@@ -18,11 +18,7 @@ impl<D> Turn<'_, D> {
             return self.turn_back(Cause::timed_out());
         }
         match (from..steps.len()).find(|&step| steps[step].is_needed(data)) {
-            Some(step) => {
-                // From the first asking on the step may be done, whatever is heard of it.
-                self.instance.state.possibly_done.insert(step);
-                self.enter(Phase::Forward(step));
-            }
+            Some(step) => self.enter(Phase::Forward(step)),
             None if self.definition.pivot.pivot_while.is_none_or(|holds| holds(data, self.now)) => {
                 self.pass_pivot();
             }
@@ -104,6 +100,10 @@ impl<D> Turn<'_, D> {
             return;
         }
         self.instance.state.attempt += 1;
+        if let Phase::Forward(step) = self.instance.phase {
+            // From the first asking on the step may be done, whatever is heard of it.
+            self.instance.state.possibly_done.insert(step);
+        }
         self.instance.state.wake_at = Some(self.next_wake());
         let Definition { steps, joy, sorrow, .. } = self.definition;
         let (saga, effects) = (&self.instance, &mut self.effects);

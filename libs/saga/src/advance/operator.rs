@@ -51,6 +51,9 @@ impl<D> Turn<'_, D> {
         if is_learned_from && !self.learn(index, &reply) {
             return Err(NotAllowed::ResultDoesNotFit);
         }
+        if is_forward {
+            self.instance.state.possibly_done.insert(index);
+        }
         self.done(index);
         Ok(())
     }

@@ -91,9 +91,9 @@ impl<'a, D: Clone + Serialize> Run<'a, D> {
     fn patience(&self) -> TimeDelta {
         let pace = self.setting.definition.pace();
         let stuck_ms = i64::from(pace.max_wait_ms) * (i64::from(pace.stuck_after_attempts) + 5);
-        let deadline = self.setting.definition.deadline();
         // Twice: a pause may last as long as the deadline.
-        deadline * 2 + TimeDelta::milliseconds(stuck_ms)
+        let deadline_ms = i64::try_from(self.setting.definition.deadline().as_millis()).unwrap_or(i64::MAX);
+        TimeDelta::milliseconds(deadline_ms) * 2 + TimeDelta::milliseconds(stuck_ms)
     }
 
     /// Lets things happen in the order of time, until the end of the saga or of patience.

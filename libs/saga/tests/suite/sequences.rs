@@ -109,6 +109,10 @@ fn bring_to_its_end(story: &mut Story<Shape>, watch: &mut Watch) {
 }
 
 fn input_of(story: &mut Story<Shape>, chance: Chance) -> Option<Input> {
+    let is_about_a_command = matches!(chance, Chance::Answer(..) | Chance::Stray(..) | Chance::Skip(..));
+    if is_about_a_command && story.saga.has_begun() && story.saga.attempt == 0 {
+        return None; // Paused: what it waits for was never sent, so nobody answers it.
+    }
     let by = |action| Input::Operator { action, by: String::new(), reason: String::new() };
     Some(match chance {
         Chance::Begin => Input::Begin,

@@ -40,7 +40,7 @@ fn an_answer_is_learned_and_what_follows_is_sent_on_resuming() {
     story.operator(pause());
     story.now += STOOD_STILL;
     assert_eq!(story.done_next(), [""; 0]);
-    assert_eq!(story.saga.data.total, 900);
+    assert_eq!(story.saga.data.total, 700);
     assert_eq!(story.waits(), ["check_address/do"]);
     story.now += STOOD_STILL;
     assert_eq!(story.operator(resume()), ["send check_address/do #1"]);
