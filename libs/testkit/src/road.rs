@@ -155,6 +155,16 @@ impl Road {
     }
 }
 
+/// Deletes a stream, as a broker that lost its store.
+///
+/// # Panics
+/// There is no such stream.
+pub async fn delete_stream(nats_url: &str, name: &str) {
+    let client = async_nats::connect(nats_url).await.unwrap_or_else(|error| panic!("{error}"));
+    let deleted = jetstream::new(client).delete_stream(name).await;
+    deleted.unwrap_or_else(|error| panic!("{name}: {error}"));
+}
+
 /// A command as an item that nobody awaits: to be changed by the test, and sent.
 pub fn command_item<C: Command>(command: &C) -> Value {
     let mut item = item(C::TYPE, Uuid::now_v7(), command);

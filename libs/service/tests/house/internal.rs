@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use crate::running::{Running, code, operator, user};
+use testkit::eventually;
+
+use crate::running::{Running, SOON, code, config, operator, tell_that_revocations_are_complete, user};
 
 #[tokio::test]
 async fn what_is_internal_does_not_exist_in_public() {
@@ -40,18 +42,25 @@ async fn only_operators_and_services_are_let_in_and_others_learn_nothing() {
 
 #[tokio::test]
 async fn readiness_names_every_check_and_nats_away_is_no_reason() {
-    let house = Running::start().await;
+    let mut nats = testkit::nats().await;
+    let mut config = config();
+    config.nats.url = nats.url().into();
+    let house = Running::start_with(config).await;
     assert_eq!(house.internal("/livez").send().await.unwrap().status(), 200);
-    let ready = house.internal("/readyz").send().await.unwrap();
-    assert_eq!(ready.status(), 200);
-    let body: Value = ready.json().await.unwrap();
+    tell_that_revocations_are_complete(&nats.url()).await;
+    house.is_ready().await;
+    nats.kill().await.unwrap();
+    let away = async || {
+        let body = house.readiness().await.1;
+        (body["checks"]["nats"] == "away, requests go on").then_some(body)
+    };
+    let body = eventually(SOON, "NATS to be missed", away).await;
     assert_eq!(body["checks"]["things.wellness"], "ok");
-    assert_eq!(body["checks"]["nats"], "away, requests go on");
+    assert_eq!((&body["checks"]["revocations"], &body["status"]), (&"ok".into(), &"ready".into()));
 
     house.things.well.store(false, Ordering::Relaxed);
-    let unready = house.internal("/readyz").send().await.unwrap();
-    assert_eq!(unready.status(), 503);
-    let body: Value = unready.json().await.unwrap();
+    let (status, body) = house.readiness().await;
+    assert_eq!(status, 503);
     assert_eq!(body["checks"]["things.wellness"], "unwell");
     assert_eq!(body["checks"]["tokens"], "ok");
 }

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
+use contracts::auth::RevocationsComplete;
+use messaging::broadcast::Broadcast;
+use messaging::{Bus, topology};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +18,7 @@ use service::http::{
 };
 use service::token::{Claims, Role, Roles, SigningKey};
 use service::{House, Listeners, Part, ReadyCheck, StartError};
+use testkit::eventually;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use utoipa::ToSchema;
@@ -106,6 +110,22 @@ pub(crate) struct Running {
     ended: JoinHandle<Result<(), StartError>>,
 }
 
+/// How long anything here is waited for.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// The way to tell every process, as auth has it.
+pub(crate) async fn broadcast(nats_url: &str) -> Broadcast {
+    let bus = Bus::connect(nats_url, "test").await.unwrap();
+    let broadcast = Broadcast::new("auth", bus, topology::sessions(Duration::from_secs(360)));
+    eventually(SOON, "the stream of revocations", async || broadcast.state().await.ok()).await;
+    broadcast
+}
+
+/// What auth says when all that was revoked is on the stream.
+pub(crate) async fn tell_that_revocations_are_complete(nats_url: &str) {
+    broadcast(nats_url).await.tell(&[RevocationsComplete { at: chrono::Utc::now() }]).await.unwrap();
+}
+
 pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.nats.url = "nats://127.0.0.1:9".into();
@@ -144,6 +164,18 @@ impl Running {
         self.client.get(format!("http://{}{path}", self.internal))
     }
 
+    /// The status of `/readyz`, and what it says.
+    pub(crate) async fn readiness(&self) -> (u16, Value) {
+        let response = self.internal("/readyz").send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// Waits until the process is ready.
+    pub(crate) async fn is_ready(&self) {
+        let ready = async || (self.readiness().await.0 == 200).then_some(());
+        eventually(SOON, "the house to be ready", ready).await;
+    }
+
     /// Waits for the end of the process.
     pub(crate) async fn ended(self) {
         self.ended.await.unwrap().unwrap();
@@ -154,7 +186,11 @@ pub(crate) fn token_by(key: &str, roles: &[Role], issued_seconds_ago: i64) -> St
     let roles = roles.iter().fold(Roles::default(), |roles, role| roles.with(*role));
     let issued_at = chrono::Utc::now().timestamp() - issued_seconds_ago;
     let claims = Claims::of_user(Uuid::now_v7(), Uuid::now_v7(), roles, issued_at, 300);
-    SigningKey::from_pem(&key.into()).unwrap().sign(&claims).unwrap()
+    signed(key, &claims)
+}
+
+pub(crate) fn signed(key: &str, claims: &Claims) -> String {
+    SigningKey::from_pem(&key.into()).unwrap().sign(claims).unwrap()
 }
 
 pub(crate) fn user() -> String {
