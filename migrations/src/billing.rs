@@ -38,7 +38,7 @@ CREATE TABLE holds (
     expires_at  timestamptz,
     available   bigint CHECK (available >= 0),
     CHECK (CASE
-        WHEN state IN ('held', 'released', 'captured', 'expired')
+        WHEN state IN ('held', 'released', 'captured', 'refunded', 'expired')
             THEN num_nonnulls(user_id, amount, expires_at) = 3 AND available IS NULL
         WHEN state = 'refused'
             THEN num_nonnulls(user_id, amount, available) = 3 AND expires_at IS NULL AND available < amount
@@ -62,10 +62,11 @@ CREATE TABLE entries (
     order_id        uuid,
     created_at      timestamptz NOT NULL,
     UNIQUE (user_id, number),
-    CHECK ((order_id IS NOT NULL) = (kind IN ('capture', 'payment'))),
+    CHECK ((order_id IS NOT NULL) = (kind IN ('capture', 'payment', 'refund'))),
     CHECK (CASE kind
         WHEN 'deposit' THEN debit_account = '00000000-0000-0000-0000-000000000001'
         WHEN 'withdrawal' THEN credit_account = '00000000-0000-0000-0000-000000000001'
+        WHEN 'refund' THEN debit_account = '00000000-0000-0000-0000-000000000002'
         ELSE kind IN ('capture', 'payment') AND credit_account = '00000000-0000-0000-0000-000000000002'
     END)
 );

@@ -69,8 +69,9 @@ pub struct RefundOrder {
 /// The money is on the account again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderRefunded {
-    /// The ledger entry that gave it back.
-    pub entry_id: Uuid,
+    /// The ledger entry that gave it back; none where nothing had been taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_id: Option<Uuid>,
 }
 
 impl Refusal for FundsRefusal {}

@@ -5,6 +5,7 @@ pub(crate) mod capture_funds;
 pub mod deposit;
 pub(crate) mod expire_hold;
 pub mod open_account;
+pub(crate) mod refund_order;
 pub(crate) mod release_funds;
 pub(crate) mod reserve_funds;
 pub mod take_payment;
@@ -24,6 +25,7 @@ messaging::commands! {
         ReserveFunds(contracts::billing::ReserveFunds) => reserve_funds,
         ReleaseFunds(contracts::billing::ReleaseFunds) => release_funds,
         CaptureFunds(contracts::billing::CaptureFunds) => capture_funds,
+        RefundOrder(contracts::billing::RefundOrder) => refund_order,
     }
 }
 

@@ -23,6 +23,8 @@ pub enum EntryKind {
     Capture,
     /// An order was paid at once, without a hold.
     Payment,
+    /// What was captured for an order came back: it was cancelled.
+    Refund,
 }
 
 word_column!(EntryKind {
@@ -30,6 +32,7 @@ word_column!(EntryKind {
     Withdrawal => "withdrawal",
     Capture => "capture",
     Payment => "payment",
+    Refund => "refund",
 });
 
 record! {
@@ -77,6 +80,7 @@ impl Transfer {
             EntryKind::Deposit => (CASH_ACCOUNT, account.account_id),
             EntryKind::Withdrawal => (account.account_id, CASH_ACCOUNT),
             EntryKind::Capture | EntryKind::Payment => (account.account_id, REVENUE_ACCOUNT),
+            EntryKind::Refund => (REVENUE_ACCOUNT, account.account_id),
         };
         Entry {
             entry_id: self.entry_id,
@@ -97,7 +101,7 @@ impl Entry {
     /// The amount as the user sees it: negative where money went away.
     pub fn signed_amount(&self) -> i64 {
         match self.kind {
-            EntryKind::Deposit => self.amount,
+            EntryKind::Deposit | EntryKind::Refund => self.amount,
             EntryKind::Withdrawal | EntryKind::Capture | EntryKind::Payment => -self.amount,
         }
     }

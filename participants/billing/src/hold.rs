@@ -20,7 +20,7 @@ pub struct Hold {
 }
 
 /// Where a hold is in its life. It ends once: in `Released` or `Captured`. From `Expired`, where billing
-/// ended it on its own, it may still get to either.
+/// ended it on its own, it may still get to either. What was captured may be `Refunded`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldState {
     /// The money waits.
@@ -29,6 +29,8 @@ pub enum HoldState {
     Released(Terms),
     /// It was taken.
     Captured(Terms),
+    /// It was taken, and given back: the order was cancelled after it was confirmed.
+    Refunded(Terms),
     /// Nobody asked for it in time: it is available again.
     Expired(Terms),
     /// There was not enough.
@@ -71,17 +73,19 @@ impl HoldState {
     /// What was asked for, where that is known.
     pub fn asked(&self) -> Option<&Asked> {
         match self {
-            Self::Held(terms) | Self::Released(terms) | Self::Captured(terms) | Self::Expired(terms) => {
-                Some(&terms.asked)
-            }
+            Self::Held(terms)
+            | Self::Released(terms)
+            | Self::Captured(terms)
+            | Self::Refunded(terms)
+            | Self::Expired(terms) => Some(&terms.asked),
             Self::Refused { asked, .. } => Some(asked),
             Self::Cancelled => None,
         }
     }
 
-    /// Whether its end would change an account.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self, Self::Held(_) | Self::Expired(_))
+    /// Whether what may come next changes an account.
+    pub(crate) fn moves_money(&self) -> bool {
+        matches!(self, Self::Held(_) | Self::Captured(_) | Self::Expired(_))
     }
 }
 
@@ -90,6 +94,7 @@ enum Word {
     Held,
     Released,
     Captured,
+    Refunded,
     Expired,
     Refused,
     Cancelled,
@@ -99,6 +104,7 @@ word_column!(Word {
     Held => "held",
     Released => "released",
     Captured => "captured",
+    Refunded => "refunded",
     Expired => "expired",
     Refused => "refused",
     Cancelled => "cancelled",
@@ -125,6 +131,7 @@ impl From<&Hold> for HoldRow {
             HoldState::Held(terms) => (Word::Held, Some(terms.expires_at), None),
             HoldState::Released(terms) => (Word::Released, Some(terms.expires_at), None),
             HoldState::Captured(terms) => (Word::Captured, Some(terms.expires_at), None),
+            HoldState::Refunded(terms) => (Word::Refunded, Some(terms.expires_at), None),
             HoldState::Expired(terms) => (Word::Expired, Some(terms.expires_at), None),
             HoldState::Refused { available, .. } => (Word::Refused, None, Some(*available)),
             HoldState::Cancelled => (Word::Cancelled, None, None),
@@ -159,6 +166,7 @@ impl TryFrom<HoldRow> for Hold {
             Word::Held => HoldState::Held(terms()?),
             Word::Released => HoldState::Released(terms()?),
             Word::Captured => HoldState::Captured(terms()?),
+            Word::Refunded => HoldState::Refunded(terms()?),
             Word::Expired => HoldState::Expired(terms()?),
             Word::Refused => {
                 HoldState::Refused { asked: asked()?, available: row.available.ok_or_else(broken)? }
@@ -200,6 +208,7 @@ mod tests {
             HoldState::Held(terms),
             HoldState::Released(terms),
             HoldState::Captured(terms),
+            HoldState::Refunded(terms),
             HoldState::Expired(terms),
             HoldState::Refused { asked, available: 4 },
             HoldState::Cancelled,

@@ -1,7 +1,7 @@
 //! Books with one user and one order, for the tests of the rules.
 
 use chrono::TimeDelta;
-use contracts::billing::{CaptureFunds, ReleaseFunds, ReserveFunds};
+use contracts::billing::{CaptureFunds, RefundOrder, ReleaseFunds, ReserveFunds};
 use contracts::{Amount, Reply, Timestamp};
 use messaging::idempotency::Key;
 use messaging::rows::Rows;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::account::Account;
 use crate::commands::deposit::Deposit;
 use crate::commands::withdraw::Withdraw;
-use crate::commands::{Answer, capture_funds, expire_hold, release_funds, reserve_funds};
+use crate::commands::{Answer, capture_funds, expire_hold, refund_order, release_funds, reserve_funds};
 use crate::set::Set;
 
 pub(crate) const USER: Uuid = Uuid::from_u128(0x01934a5f_0000_7000_8000_000000000001);
@@ -76,6 +76,10 @@ impl Books {
 
     pub(crate) fn capture(&mut self) -> Reply<CaptureFunds> {
         capture_funds::decide(&mut self.set, &CaptureFunds { order_id: ORDER }, self.now)
+    }
+
+    pub(crate) fn refund(&mut self) -> Reply<RefundOrder> {
+        refund_order::decide(&mut self.set, &RefundOrder { order_id: ORDER }, self.now)
     }
 
     pub(crate) fn expire(&mut self) {

@@ -1,5 +1,6 @@
 //! `capture_funds`: takes the held money for good. Past the pivot, so it must not be refused; a hold
-//! that billing has ended is taken anew if the money is there.
+//! that billing has ended is taken anew if the money is there. After an undo (`release_funds` or
+//! `refund_order`) it takes nothing and is `cancelled`.
 
 use contracts::billing::{CaptureFunds, FundsCaptured};
 use contracts::{Reply, Timestamp};
@@ -12,7 +13,7 @@ use crate::entry::{EntryKind, Transfer};
 use crate::hold::{HoldState, Terms};
 use crate::set::{Keys, Set};
 
-/// There is no hold: it was never made, refused or released.
+/// There is no hold: it was never made, or refused.
 const NO_HOLD: &str = "no_hold";
 /// The hold has ended and its money is spent.
 const HOLD_EXPIRED: &str = "hold_expired";
@@ -35,9 +36,8 @@ pub(crate) fn decide(set: &mut Set, command: &CaptureFunds, now: Timestamp) -> R
             }
         }
         Some(HoldState::Captured(_)) => Reply::Done(captured(order_id)),
-        Some(HoldState::Released(_) | HoldState::Refused { .. } | HoldState::Cancelled) | None => {
-            Reply::Broken(NO_HOLD)
-        }
+        Some(HoldState::Released(_) | HoldState::Refunded(_) | HoldState::Cancelled) => Reply::Cancelled,
+        Some(HoldState::Refused { .. }) | None => Reply::Broken(NO_HOLD),
     }
 }
 
@@ -99,17 +99,29 @@ mod tests {
 
     #[test]
     fn without_a_hold_nothing_is_taken() {
-        let mut released = Books::with(100);
-        released.reserve(60);
-        released.release();
         let mut refused = Books::with(10);
         refused.reserve(60);
-        let mut cancelled = Books::with(100);
-        cancelled.release();
-        for mut books in [released, refused, cancelled, Books::with(100)] {
+        for mut books in [refused, Books::with(100)] {
             let before = books.money();
             assert_eq!(books.capture(), Reply::Broken(NO_HOLD));
             assert_eq!(books.money(), before);
+        }
+    }
+
+    #[test]
+    fn after_an_undo_it_is_cancelled_and_takes_nothing() {
+        let mut released = Books::with(100);
+        released.reserve(60);
+        released.release();
+        let mut refunded = Books::with(100);
+        refunded.reserve(60);
+        refunded.capture();
+        refunded.refund();
+        let mut undone_first = Books::with(100);
+        undone_first.release();
+        for mut books in [released, refunded, undone_first] {
+            assert_eq!(books.capture(), Reply::Cancelled);
+            assert_eq!(books.money(), (100, 0));
         }
     }
 

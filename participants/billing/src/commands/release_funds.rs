@@ -27,7 +27,10 @@ pub(crate) fn decide(set: &mut Set, command: &ReleaseFunds, now: Timestamp) -> R
         // The money is back already; from now on the order is undone.
         HoldState::Expired(terms) => set.end_hold(order_id, HoldState::Released(terms)),
         HoldState::Captured(_) => return fault(order_id, "released after its capture"),
-        HoldState::Released(_) | HoldState::Refused { .. } | HoldState::Cancelled => {}
+        HoldState::Released(_)
+        | HoldState::Refunded(_)
+        | HoldState::Refused { .. }
+        | HoldState::Cancelled => {}
     }
     Reply::Done(())
 }

@@ -48,7 +48,7 @@ fn reply(hold: &Hold) -> Reply<ReserveFunds> {
             available: *available,
             required: asked.amount.get(),
         }),
-        HoldState::Released(_) | HoldState::Cancelled => Reply::Cancelled,
+        HoldState::Released(_) | HoldState::Refunded(_) | HoldState::Cancelled => Reply::Cancelled,
     }
 }
 

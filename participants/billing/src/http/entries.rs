@@ -24,6 +24,8 @@ pub(super) enum KindOut {
     Capture,
     /// An order was paid at once.
     Payment,
+    /// An order was cancelled: what was taken for it came back.
+    Refund,
 }
 
 impl From<EntryKind> for KindOut {
@@ -33,6 +35,7 @@ impl From<EntryKind> for KindOut {
             EntryKind::Withdrawal => Self::Withdrawal,
             EntryKind::Capture => Self::Capture,
             EntryKind::Payment => Self::Payment,
+            EntryKind::Refund => Self::Refund,
         }
     }
 }

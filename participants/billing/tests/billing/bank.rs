@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use contracts::Amount;
-use contracts::billing::{CaptureFunds, ReleaseFunds, ReserveFunds};
+use contracts::billing::{CaptureFunds, RefundOrder, ReleaseFunds, ReserveFunds};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, FromQueryResult, Statement};
 use serde_json::json;
 use service::token::Role;
@@ -95,6 +95,10 @@ impl Bank {
 
     pub(crate) async fn capture(&self, order_id: Uuid) -> Said {
         self.bed.road.ask(&CaptureFunds { order_id }).await
+    }
+
+    pub(crate) async fn refund(&self, order_id: Uuid) -> Said {
+        self.bed.road.ask(&RefundOrder { order_id }).await
     }
 
     /// The user's account, read from its row.
@@ -194,17 +198,22 @@ SELECT 'entries of ' || a.user_id || ' are not counted' FROM accounts a
 UNION ALL
 SELECT 'balance after entry ' || entry_id || ' does not follow from the one before' FROM (
     SELECT entry_id, balance_after, number,
-        sum(CASE kind WHEN 'deposit' THEN amount ELSE -amount END) OVER (PARTITION BY user_id ORDER BY number) AS running,
+        sum(CASE WHEN kind IN ('deposit', 'refund') THEN amount ELSE -amount END) OVER (PARTITION BY user_id ORDER BY number) AS running,
         row_number() OVER (PARTITION BY user_id ORDER BY number) AS place
     FROM entries) AS statement
     WHERE balance_after <> running OR number <> place
 UNION ALL
 SELECT 'order ' || h.order_id || ' is captured without its one entry' FROM holds h
-    WHERE (h.state = 'captured') <> (1 = (
+    WHERE (h.state IN ('captured', 'refunded')) <> (1 = (
         SELECT count(*) FROM entries e
         WHERE e.order_id = h.order_id AND e.kind = 'capture' AND e.amount = h.amount AND e.user_id = h.user_id))
 UNION ALL
-SELECT 'capture ' || e.entry_id || ' has no hold' FROM entries e
-    WHERE e.kind = 'capture' AND NOT EXISTS (SELECT FROM holds h WHERE h.order_id = e.order_id)
+SELECT 'order ' || h.order_id || ' is refunded without its one entry' FROM holds h
+    WHERE (h.state = 'refunded') <> (1 = (
+        SELECT count(*) FROM entries e
+        WHERE e.order_id = h.order_id AND e.kind = 'refund' AND e.amount = h.amount AND e.user_id = h.user_id))
+UNION ALL
+SELECT e.kind || ' ' || e.entry_id || ' has no hold' FROM entries e
+    WHERE e.kind IN ('capture', 'refund') AND NOT EXISTS (SELECT FROM holds h WHERE h.order_id = e.order_id)
 UNION ALL
 SELECT 'dead letter ' || error FROM dead_letters";

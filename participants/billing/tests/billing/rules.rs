@@ -10,7 +10,7 @@ use billing::commands::{Answer as Told, Call, Command};
 use billing::hold::HoldState;
 use billing::{Billing, Declined, Input, Set};
 use chrono::TimeDelta;
-use contracts::billing::{CaptureFunds, ReleaseFunds};
+use contracts::billing::{CaptureFunds, RefundOrder, ReleaseFunds};
 use contracts::{Outcome, Timestamp};
 use messaging::{Answer, Decider};
 use proptest::collection::vec;
@@ -32,6 +32,7 @@ pub(crate) enum Step {
     Reserve { order: u128, user: u128, units: i64 },
     Release { order: u128 },
     Capture { order: u128 },
+    Refund { order: u128 },
     Expire { order: u128 },
     Wait { hours: i64 },
 }
@@ -54,6 +55,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         6 => own.prop_map(|(order, user, units)| Step::Reserve { order, user, units }),
         3 => order.clone().prop_map(|order| Step::Release { order }),
         3 => order.clone().prop_map(|order| Step::Capture { order }),
+        2 => order.clone().prop_map(|order| Step::Refund { order }),
         2 => order.prop_map(|order| Step::Expire { order }),
         1 => prop_oneof![Just(1), Just(24), Just(200)].prop_map(|hours| Step::Wait { hours }),
     ]
@@ -66,6 +68,7 @@ enum Fate {
     Expired { user: u128, units: i64 },
     Released { user: u128, units: i64 },
     Captured { user: u128, units: i64 },
+    Refunded { user: u128, units: i64 },
     Refused { user: u128, units: i64 },
     Cancelled,
 }
@@ -122,6 +125,7 @@ impl Model {
             Step::Reserve { order, user, units } => self.reserve(order, user, units, now),
             Step::Release { order } => self.release(order),
             Step::Capture { order } => self.capture(order),
+            Step::Refund { order } => self.refund(order),
             Step::Expire { order } => {
                 if let Some(&Fate::Held { user, units, since }) = self.fates.get(&order)
                     && now >= since + TimeDelta::days(8)
@@ -150,9 +154,13 @@ impl Model {
                 | Fate::Expired { user, units }
                 | Fate::Captured { user, units },
             ) => word((user, units) == asked, "fault"),
-            Some(Fate::Released { user, units }) if (user, units) == asked => "cancelled",
+            Some(Fate::Released { user, units } | Fate::Refunded { user, units })
+                if (user, units) == asked =>
+            {
+                "cancelled"
+            }
             Some(Fate::Refused { user, units }) if (user, units) == asked => "insufficient_funds",
-            Some(Fate::Released { .. } | Fate::Refused { .. }) => "fault",
+            Some(Fate::Released { .. } | Fate::Refunded { .. } | Fate::Refused { .. }) => "fault",
         }
     }
 
@@ -165,9 +173,19 @@ impl Model {
             None => {
                 self.fates.insert(order, Fate::Cancelled);
             }
-            Some(Fate::Released { .. } | Fate::Refused { .. } | Fate::Cancelled) => {}
+            Some(Fate::Released { .. } | Fate::Refunded { .. } | Fate::Refused { .. } | Fate::Cancelled) => {}
         }
         "done"
+    }
+
+    /// As a release, but what was taken comes back.
+    fn refund(&mut self, order: u128) -> &'static str {
+        if let Some(Fate::Captured { user, units }) = self.fates.get(&order).copied() {
+            self.fates.insert(order, Fate::Refunded { user, units });
+            self.change(user, units);
+            return "done";
+        }
+        self.release(order)
     }
 
     fn capture(&mut self, order: u128) -> &'static str {
@@ -185,7 +203,8 @@ impl Model {
                 self.fates.insert(order, Fate::Captured { user, units });
                 "done"
             }
-            None | Some(Fate::Released { .. } | Fate::Refused { .. } | Fate::Cancelled) => "no_hold",
+            Some(Fate::Released { .. } | Fate::Refunded { .. } | Fate::Cancelled) => "cancelled",
+            None | Some(Fate::Refused { .. }) => "no_hold",
         }
     }
 }
@@ -234,6 +253,9 @@ fn input(step: Step, entry_id: Uuid) -> Option<Input> {
         Step::Capture { order } => {
             Input::Command(Command::CaptureFunds(CaptureFunds { order_id: order_id(order) }))
         }
+        Step::Refund { order } => {
+            Input::Command(Command::RefundOrder(RefundOrder { order_id: order_id(order) }))
+        }
         Step::Expire { order } => Input::Expire(order_id(order)),
     })
 }
@@ -279,8 +301,14 @@ fn audit(set: &Set) {
     }
 }
 
+/// Ends that no later step changes; what was captured may still be given back.
 fn ended(state: &HoldState) -> bool {
-    matches!(state, HoldState::Released(_) | HoldState::Captured(_))
+    matches!(state, HoldState::Released(_) | HoldState::Refunded(_))
+}
+
+/// What may become of what was captured.
+fn is_taken_or_given_back(state: &HoldState) -> bool {
+    matches!(state, HoldState::Captured(_) | HoldState::Refunded(_))
 }
 
 proptest! {
@@ -305,6 +333,10 @@ proptest! {
             }
             for hold in before.holds.iter().filter(|hold| ended(&hold.state)) {
                 assert_eq!(set.holds.get(hold.order_id), Some(hold), "a hold ends once");
+            }
+            for hold in before.holds.iter().filter(|hold| is_taken_or_given_back(&hold.state)) {
+                let after = set.holds.get(hold.order_id).map(|hold| &hold.state);
+                assert!(after.is_some_and(is_taken_or_given_back), "{after:?}");
             }
         }
     }

@@ -2,7 +2,7 @@
 //! with themselves and every order had one fate.
 
 use contracts::Outcome;
-use contracts::billing::{CaptureFunds, ReleaseFunds};
+use contracts::billing::{CaptureFunds, RefundOrder, ReleaseFunds};
 use futures::future::join_all;
 use proptest::collection::vec;
 use proptest::strategy::{Strategy, ValueTree};
@@ -58,6 +58,12 @@ async fn ask(bank: &Bank, round: u64, step: Step, at: usize) -> Option<(Uuid, Sa
         Step::Capture { order } => {
             let order_id = order_of(round, order);
             Some((order_id, road.ask(&CaptureFunds { order_id }).await))
+        }
+        Step::Refund { order } => {
+            let order_id = order_of(round, order);
+            // Its entry is another than the capture's.
+            assert_eq!(road.ask(&RefundOrder { order_id }).await.outcome, Outcome::Done);
+            None
         }
     }
 }

@@ -2,7 +2,7 @@
 //! and with another payload.
 
 use contracts::Outcome;
-use contracts::billing::{CaptureFunds, ReserveFunds};
+use contracts::billing::{CaptureFunds, RefundOrder, ReserveFunds};
 use contracts::user::{Locale, UserRegistered};
 use serde_json::json;
 use std::time::Duration;
@@ -122,9 +122,72 @@ async fn capture_funds_without_a_hold_takes_nothing() {
     let (user, released) = (bank.user_with(100).await, Uuid::now_v7());
     bank.reserve(released, user, 60).await;
     bank.release(released).await;
-    assert!(bank.capture(released).await.is_refused("no_hold"));
+    assert!(bank.capture(released).await.is_refused("cancelled"));
     assert!(bank.capture(Uuid::now_v7()).await.is_refused("no_hold"));
     assert_eq!(bank.money(user).await, money(100, 0));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn refund_order_gives_back_once_and_answers_the_same_for_ever() {
+    let bank = Bank::open().await;
+    let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
+    bank.reserve(order, user, 60).await;
+    bank.capture(order).await;
+    let refunded = bank.refund(order).await;
+    let entry = refunded.done::<RefundOrder>().entry_id.expect("money was taken");
+    assert_eq!(bank.money(user).await, money(100, 0));
+    let statement = bank.client(0, user).get("/api/v1/account/entries").await.body;
+    let newest = &statement["items"][0];
+    assert_eq!((&newest["entry_id"], &newest["kind"]), (&json!(entry), &json!("refund")));
+    assert_eq!((&newest["amount"], &newest["balance_after"]), (&json!(60), &json!(100)));
+    assert_eq!(newest["order_id"], json!(order));
+
+    assert_eq!(bank.refund(order).await, refunded, "undo twice is done");
+    assert!(bank.capture(order).await.is_refused("cancelled"), "do after undo");
+    assert!(bank.reserve(order, user, 60).await.is_refused("cancelled"));
+    assert_eq!(bank.release(order).await.outcome, Outcome::Done);
+    bank.withdraw(user, 100).await;
+    assert_eq!(bank.refund(order).await, refunded, "also after later steps");
+    assert_eq!(bank.money(user).await, money(0, 0));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn refund_order_before_everything_else_leaves_a_tombstone() {
+    let bank = Bank::open().await;
+    let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
+    let refunded = bank.refund(order).await;
+    assert_eq!(refunded.done::<RefundOrder>().entry_id, None);
+    assert!(bank.reserve(order, user, 60).await.is_refused("cancelled"));
+    assert!(bank.capture(order).await.is_refused("cancelled"));
+    assert_eq!(bank.refund(order).await, refunded);
+    assert_eq!(bank.money(user).await, money(100, 0));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn refund_order_before_the_capture_releases_the_hold() {
+    let bank = Bank::open().await;
+    let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
+    bank.reserve(order, user, 60).await;
+    let refunded = bank.refund(order).await;
+    assert_eq!(refunded.done::<RefundOrder>().entry_id, None);
+    assert_eq!(bank.money(user).await, money(100, 0));
+    assert!(bank.capture(order).await.is_refused("cancelled"), "a late capture takes nothing");
+    assert_eq!(bank.refund(order).await, refunded);
+    assert_eq!(bank.money(user).await, money(100, 0));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn refund_order_gives_nothing_back_of_what_was_never_held() {
+    let bank = Bank::open().await;
+    let (user, order) = (bank.user_with(10).await, Uuid::now_v7());
+    let refused = bank.reserve(order, user, 60).await;
+    assert_eq!(bank.refund(order).await.done::<RefundOrder>().entry_id, None);
+    assert_eq!(bank.reserve(order, user, 60).await, refused, "a refusal stays one");
+    assert_eq!(bank.money(user).await, money(10, 0));
     bank.audit().await;
 }
 
