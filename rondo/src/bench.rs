@@ -119,7 +119,7 @@ async fn measure(arguments: &BenchArguments, system: &System, progress: &Progres
             let step = progress.step("auditing the books of all services");
             let expected = audit::Expected {
                 orders: told,
-                on_hand: market.on_hand(),
+                put_in_stock: market.put_in_stock(),
                 deposited: market.deposited().collect::<BTreeMap<_, _>>(),
             };
             let audited = audit::audit_against(&urls, &expected).await?;

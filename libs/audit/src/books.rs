@@ -7,7 +7,7 @@ use crate::report::Report;
 use crate::{AuditError, Books, Expected};
 
 /// A rule, and what breaks it.
-const RULES: [(&str, &str); 8] = [
+const RULES: [(&str, &str); 9] = [
     (
         "an entry has two postings that sum to zero",
         "SELECT format('entry %s: %s postings, sum %s', entry_id, count(*), sum(amount)) \
@@ -54,9 +54,17 @@ const RULES: [(&str, &str); 8] = [
     (
         "a hold is captured by one entry of its amount and user, and nothing else is captured",
         "SELECT format('order %s: held %s of %s, captured %s of %s', order_id, hold.amount, hold.user_id, entry.amount, entry.user_id) \
-         FROM (SELECT order_id, user_id, amount FROM holds WHERE state = 'captured') AS hold \
+         FROM (SELECT order_id, user_id, amount FROM holds WHERE state IN ('captured', 'refunded')) AS hold \
          FULL JOIN (SELECT order_id, min(user_id::text)::uuid AS user_id, sum(amount) AS amount, count(*) AS times \
                     FROM entries WHERE kind = 'capture' GROUP BY order_id) AS entry USING (order_id) \
+         WHERE hold.amount IS DISTINCT FROM entry.amount OR hold.user_id IS DISTINCT FROM entry.user_id OR times <> 1",
+    ),
+    (
+        "a refunded hold is given back by one entry of its amount and user, and nothing else is refunded",
+        "SELECT format('order %s: held %s of %s, refunded %s of %s', order_id, hold.amount, hold.user_id, entry.amount, entry.user_id) \
+         FROM (SELECT order_id, user_id, amount FROM holds WHERE state = 'refunded') AS hold \
+         FULL JOIN (SELECT order_id, min(user_id::text)::uuid AS user_id, sum(amount) AS amount, count(*) AS times \
+                    FROM entries WHERE kind = 'refund' GROUP BY order_id) AS entry USING (order_id) \
          WHERE hold.amount IS DISTINCT FROM entry.amount OR hold.user_id IS DISTINCT FROM entry.user_id OR times <> 1",
     ),
 ];
@@ -65,7 +73,8 @@ const SUMS: &str = "SELECT \
     coalesce(sum(amount) FILTER (WHERE kind = 'deposit'), 0)::bigint, \
     coalesce(sum(amount) FILTER (WHERE kind = 'withdrawal'), 0)::bigint, \
     coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0)::bigint, \
-    coalesce(sum(amount) FILTER (WHERE kind = 'payment'), 0)::bigint FROM entries";
+    coalesce(sum(amount) FILTER (WHERE kind = 'payment'), 0)::bigint, \
+    coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0)::bigint FROM entries";
 
 const DEPOSITS: &str =
     "SELECT coalesce(sum(amount), 0)::bigint FROM entries WHERE kind = 'deposit' AND user_id = $1";
@@ -81,6 +90,7 @@ pub(crate) async fn check(
         report.sums.withdrawn = billing.column(row, 1)?;
         report.sums.captured = billing.column(row, 2)?;
         report.sums.paid = billing.column(row, 3)?;
+        report.sums.refunded = billing.column(row, 4)?;
     }
     report.sums.balances = billing.number("SELECT coalesce(sum(balance), 0)::bigint FROM accounts").await?;
     report.sums.held = billing.number("SELECT coalesce(sum(held), 0)::bigint FROM accounts").await?;

@@ -39,7 +39,7 @@ pub struct Expected {
     /// The orders that clients know of, and what they were told last.
     pub orders: HashMap<Uuid, Told>,
     /// What was put in stock of these positions, and never changed by an operator afterwards.
-    pub on_hand: BTreeMap<Uuid, i64>,
+    pub put_in_stock: BTreeMap<Uuid, i64>,
     /// What these users have put on their accounts altogether, in minor units.
     pub deposited: BTreeMap<Uuid, i64>,
 }

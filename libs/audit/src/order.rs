@@ -53,6 +53,8 @@ pub(crate) struct Traces {
     pub(crate) hold: Option<Hold>,
     /// The amounts of its captures.
     pub(crate) captures: Vec<i64>,
+    /// The amounts that were given back of them.
+    pub(crate) refunds: Vec<i64>,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) letters: Vec<Letter>,
     /// What its client was told.
@@ -83,12 +85,19 @@ impl Traces {
                 check(self.is_paid(order), "a confirmed order's total is captured once, from its user");
                 check(
                     self.is_reserved(order),
-                    "a confirmed order's items are reserved at the prices of its total",
+                    "a confirmed order's items are reserved or sold at the prices of its total",
                 );
             }
-            "rejected" | "cancelled" => {
+            "rejected" => {
                 check(self.is_unpaid(), "an order that was turned back holds and takes no money");
-                check(self.is_unreserved(), "an order that was turned back has nothing reserved");
+                check(self.has_nothing(), "an order that was turned back has nothing reserved or sold");
+            }
+            "cancelled" => {
+                check(
+                    self.is_unpaid() || self.is_refunded(order),
+                    "a cancelled order holds no money, and what it took it has given back",
+                );
+                check(self.has_nothing(), "an order that was turned back has nothing reserved or sold");
             }
             _ => check(false, "every order has reached its end"),
         }
@@ -98,6 +107,7 @@ impl Traces {
     fn has_effects(&self) -> bool {
         self.hold.is_some()
             || !self.captures.is_empty()
+            || !self.refunds.is_empty()
             || self.reservation.is_some()
             || !self.letters.is_empty()
     }
@@ -110,31 +120,47 @@ impl Traces {
         }
     }
 
-    /// Letters on the way to the customer (sent, received) come on top.
+    /// Letters on the way to the customer (sent, received) come on top. Of an order that was cancelled after
+    /// it was confirmed, both were told.
     fn letters_are_right(&self, order: &Order) -> bool {
-        let outcome = match order.status.as_str() {
-            "rejected" => "order_rejected",
-            "cancelled" => "order_cancelled",
-            _ => "order_confirmed",
+        let expected: &[&str] = match order.status.as_str() {
+            "rejected" => &["order_rejected"],
+            "cancelled" if self.was_confirmed() => &["order_cancelled", "order_confirmed"],
+            "cancelled" => &["order_cancelled"],
+            _ => &["order_confirmed"],
         };
-        let outcomes = ["order_confirmed", "order_rejected", "order_cancelled"];
-        let mut of_outcome = self.letters.iter().filter(|letter| outcomes.contains(&letter.kind.as_str()));
-        let only = (of_outcome.next(), of_outcome.next());
-        let is_right = |letter: &Letter| letter.kind == outcome && letter.user_id == order.user_id;
-        matches!(only, (Some(letter), None) if is_right(letter))
+        let outcomes: Vec<&Letter> = self.letters.iter().filter(|letter| letter.is_of_outcome()).collect();
+        let mut kinds: Vec<&str> = outcomes.iter().map(|letter| letter.kind.as_str()).collect();
+        kinds.sort_unstable();
+        kinds == expected && outcomes.iter().all(|letter| letter.user_id == order.user_id)
+    }
+
+    /// Whether it went past its pivot: money is taken there and nowhere else.
+    pub(crate) fn was_confirmed(&self) -> bool {
+        !self.captures.is_empty()
     }
 
     fn is_paid(&self, order: &Order) -> bool {
         let captured = |hold: &Hold| {
             hold.state == "captured" && hold.user_id == Some(order.user_id) && hold.amount == order.total
         };
-        self.hold.as_ref().is_some_and(captured) && order.total.is_some_and(|total| self.captures == [total])
+        self.hold.as_ref().is_some_and(captured)
+            && order.total.is_some_and(|total| self.captures == [total])
+            && self.refunds.is_empty()
+    }
+
+    fn is_refunded(&self, order: &Order) -> bool {
+        let refunded = |hold: &Hold| {
+            hold.state == "refunded" && hold.user_id == Some(order.user_id) && hold.amount == order.total
+        };
+        self.hold.as_ref().is_some_and(refunded)
+            && order.total.is_some_and(|total| self.captures == [total] && self.refunds == [total])
     }
 
     fn is_unpaid(&self) -> bool {
         let ended =
             |hold: &Hold| matches!(hold.state.as_str(), "released" | "expired" | "refused" | "cancelled");
-        self.captures.is_empty() && self.hold.as_ref().is_none_or(ended)
+        self.captures.is_empty() && self.refunds.is_empty() && self.hold.as_ref().is_none_or(ended)
     }
 
     fn is_reserved(&self, order: &Order) -> bool {
@@ -145,11 +171,24 @@ impl Traces {
         reserved.sort_unstable();
         ordered.sort_unstable();
         let cost: i64 = reservation.lines.iter().map(|line| line.quantity.saturating_mul(line.price)).sum();
-        reservation.state == "reserved" && reserved == ordered && order.total == Some(cost)
+        // Stock hears later of the confirmation.
+        matches!(reservation.state.as_str(), "reserved" | "sold")
+            && reserved == ordered
+            && order.total == Some(cost)
     }
 
-    fn is_unreserved(&self) -> bool {
-        self.reservation.as_ref().is_none_or(|reservation| reservation.state != "reserved")
+    fn has_nothing(&self) -> bool {
+        let ended = |reservation: &Reservation| {
+            matches!(reservation.state.as_str(), "released" | "refused" | "cancelled")
+        };
+        self.reservation.as_ref().is_none_or(ended)
+    }
+}
+
+impl Letter {
+    /// Whether it tells what an order came to.
+    pub(crate) fn is_of_outcome(&self) -> bool {
+        matches!(self.kind.as_str(), "order_confirmed" | "order_rejected" | "order_cancelled")
     }
 }
 
@@ -174,6 +213,7 @@ mod tests {
             }),
             hold: Some(Hold { state: "captured".into(), user_id: Some(USER), amount: Some(150) }),
             captures: vec![150],
+            refunds: Vec::new(),
             reservation: Some(Reservation { state: "reserved".into(), lines: vec![line(3)] }),
             letters: vec![Letter { kind: "order_confirmed".into(), user_id: USER }],
             told: Some(Told::Confirmed),
@@ -191,6 +231,17 @@ mod tests {
         traces
     }
 
+    /// Cancelled by its user after it was confirmed.
+    fn cancelled() -> Traces {
+        let mut traces = confirmed();
+        traces.refunds.push(150);
+        traces.order.as_mut().unwrap().status = "cancelled".into();
+        traces.hold.as_mut().unwrap().state = "refunded".into();
+        traces.reservation.as_mut().unwrap().state = "released".into();
+        traces.letters.push(Letter { kind: "order_cancelled".into(), user_id: USER });
+        traces
+    }
+
     fn breaks(mut traces: Traces, change: impl FnOnce(&mut Traces)) -> Vec<&'static str> {
         change(&mut traces);
         traces.broken_rules()
@@ -200,6 +251,7 @@ mod tests {
     fn what_is_right_breaks_nothing() {
         assert!(confirmed().broken_rules().is_empty());
         assert!(rejected().broken_rules().is_empty());
+        assert!(cancelled().broken_rules().is_empty());
         assert!(Traces::default().broken_rules().is_empty());
     }
 
@@ -210,7 +262,13 @@ mod tests {
         assert_eq!(breaks(confirmed(), |t| t.captures[0] = 149), paid);
         assert_eq!(breaks(confirmed(), |t| t.hold = None), paid);
         assert_eq!(breaks(confirmed(), |t| t.hold.as_mut().unwrap().user_id = Some(TEA)), paid);
-        let reserved = ["a confirmed order's items are reserved at the prices of its total"];
+        assert_eq!(breaks(confirmed(), |t| t.refunds.push(150)), paid);
+        let reserved = ["a confirmed order's items are reserved or sold at the prices of its total"];
+        assert_eq!(breaks(confirmed(), |t| t.reservation.as_mut().unwrap().state = "sold".into()), [""; 0]);
+        assert_eq!(
+            breaks(confirmed(), |t| t.reservation.as_mut().unwrap().state = "released".into()),
+            reserved
+        );
         assert_eq!(breaks(confirmed(), |t| t.reservation = None), reserved);
         assert_eq!(breaks(confirmed(), |t| t.reservation.as_mut().unwrap().lines[0].quantity = 2), reserved);
         assert_eq!(breaks(confirmed(), |t| t.reservation.as_mut().unwrap().lines[0].price = 49), reserved);
@@ -229,11 +287,36 @@ mod tests {
         let unpaid = ["an order that was turned back holds and takes no money"];
         assert_eq!(breaks(rejected(), |t| t.hold.as_mut().unwrap().state = "held".into()), unpaid);
         assert_eq!(breaks(rejected(), |t| t.captures.push(1)), unpaid);
-        let unreserved = ["an order that was turned back has nothing reserved"];
-        assert_eq!(
-            breaks(rejected(), |t| t.reservation.as_mut().unwrap().state = "reserved".into()),
-            unreserved
-        );
+        let nothing = ["an order that was turned back has nothing reserved or sold"];
+        for state in ["reserved", "sold"] {
+            assert_eq!(breaks(rejected(), |t| t.reservation.as_mut().unwrap().state = state.into()), nothing);
+        }
+    }
+
+    #[test]
+    fn what_a_cancelled_order_took_it_has_given_back() {
+        let refunded = ["a cancelled order holds no money, and what it took it has given back"];
+        assert_eq!(breaks(cancelled(), |t| t.refunds.clear()), refunded);
+        assert_eq!(breaks(cancelled(), |t| t.refunds[0] = 149), refunded);
+        assert_eq!(breaks(cancelled(), |t| t.refunds.push(150)), refunded);
+        assert_eq!(breaks(cancelled(), |t| t.hold.as_mut().unwrap().state = "captured".into()), refunded);
+        assert_eq!(breaks(cancelled(), |t| t.hold.as_mut().unwrap().user_id = Some(TEA)), refunded);
+        let nothing = ["an order that was turned back has nothing reserved or sold"];
+        assert_eq!(breaks(cancelled(), |t| t.reservation.as_mut().unwrap().state = "sold".into()), nothing);
+        let letter = ["an order has one letter, of its outcome, to its user"];
+        assert_eq!(breaks(cancelled(), |t| drop(t.letters.pop())), letter);
+        assert_eq!(breaks(cancelled(), |t| drop(t.letters.remove(0))), letter);
+        let early = |t: &mut Traces| {
+            t.captures.clear();
+            t.refunds.clear();
+            t.hold.as_mut().unwrap().state = "released".into();
+        };
+        assert_eq!(breaks(cancelled(), early), letter, "before its pivot nobody was told of joy");
+        let silent = |t: &mut Traces| {
+            early(t);
+            t.letters.remove(0);
+        };
+        assert_eq!(breaks(cancelled(), silent), [""; 0]);
     }
 
     #[test]

@@ -68,12 +68,15 @@ fn judge(page: &Page, report: &mut Report) {
         for rule in traces.broken_rules() {
             report.broken_once_more(rule, format!("order {order_id}"));
         }
-        let about_outcomes = traces.letters.iter().filter(|letter| is_outcome(letter)).count();
+        let about_outcomes = traces.letters.iter().filter(|letter| letter.is_of_outcome()).count();
         report.sums.letters += i64::try_from(about_outcomes).unwrap_or(i64::MAX);
         let Some(order) = &traces.order else { continue };
         match order.status.as_str() {
             "rejected" => report.sums.orders_rejected += 1,
-            "cancelled" => report.sums.orders_cancelled += 1,
+            "cancelled" => {
+                report.sums.orders_cancelled += 1;
+                report.sums.orders_cancelled_confirmed += i64::from(traces.was_confirmed());
+            }
             "pending" => {}
             _ => {
                 report.sums.orders_confirmed += 1;
@@ -81,10 +84,6 @@ fn judge(page: &Page, report: &mut Report) {
             }
         }
     }
-}
-
-fn is_outcome(letter: &Letter) -> bool {
-    matches!(letter.kind.as_str(), "order_confirmed" | "order_rejected" | "order_cancelled")
 }
 
 impl Databases<'_> {
@@ -126,10 +125,13 @@ impl Databases<'_> {
             page.entry(books.column(&row, 0)?).or_default().hold = Some(hold);
         }
         // A payment at once may be for an order that only another system knows.
-        let sql = "SELECT order_id, amount FROM entries \
-                   WHERE order_id > $1 AND order_id <= $2 AND kind = 'capture'";
+        let sql = "SELECT order_id, amount, kind = 'refund' FROM entries \
+                   WHERE order_id > $1 AND order_id <= $2 AND kind IN ('capture', 'refund')";
         for row in books.rows(sql, range.values()).await? {
-            page.entry(books.column(&row, 0)?).or_default().captures.push(books.column(&row, 1)?);
+            let traces = page.entry(books.column(&row, 0)?).or_default();
+            let is_refund: bool = books.column(&row, 2)?;
+            let entries = if is_refund { &mut traces.refunds } else { &mut traces.captures };
+            entries.push(books.column(&row, 1)?);
         }
         Ok(())
     }

@@ -25,7 +25,9 @@ pub struct Sums {
     pub orders_rejected: i64,
     /// Orders that were cancelled.
     pub orders_cancelled: i64,
-    /// What the confirmed orders cost.
+    /// Those of them that had been confirmed.
+    pub orders_cancelled_confirmed: i64,
+    /// What the confirmed orders cost, without those that were cancelled later.
     pub confirmed_total: i64,
     /// Deposits.
     pub deposited: i64,
@@ -33,6 +35,8 @@ pub struct Sums {
     pub withdrawn: i64,
     /// What was taken for orders that had held it.
     pub captured: i64,
+    /// What of it was given back.
+    pub refunded: i64,
     /// What was taken without a hold.
     pub paid: i64,
     /// The balances of all users.
@@ -43,6 +47,8 @@ pub struct Sums {
     pub available: i64,
     /// Pieces that are promised to orders.
     pub reserved: i64,
+    /// Pieces that confirmed orders took off the shelf.
+    pub sold: i64,
     /// Letters about orders.
     pub letters: i64,
 }
@@ -77,21 +83,25 @@ impl Report {
     /// What must be true of the sums.
     pub(crate) fn check_sums(&mut self) {
         let sums = self.sums;
-        let expected = sums.deposited - sums.withdrawn - sums.captured - sums.paid;
+        let expected = sums.deposited - sums.withdrawn - sums.captured - sums.paid + sums.refunded;
         if sums.balances != expected {
             let said = format!("balances are {}, deposits less everything else {expected}", sums.balances);
             self.broken("no money comes from nowhere or goes there", 1, said);
         }
-        if sums.captured != sums.confirmed_total {
-            let said = format!("captured {}, confirmed {}", sums.captured, sums.confirmed_total);
-            self.broken("what was captured is what confirmed orders cost", 1, said);
+        if sums.captured - sums.refunded != sums.confirmed_total {
+            let Sums { captured, refunded, confirmed_total, .. } = sums;
+            let said = format!("captured {captured}, refunded {refunded}, confirmed {confirmed_total}");
+            self.broken("what was captured and not refunded is what confirmed orders cost", 1, said);
         }
         if sums.held != 0 {
             self.broken("nothing is held when every order has ended", 1, format!("held {}", sums.held));
         }
-        let ended = sums.orders_confirmed + sums.orders_rejected + sums.orders_cancelled;
-        if sums.letters != ended {
-            let said = format!("{} letters, {ended} outcomes", sums.letters);
+        let outcomes = sums.orders_confirmed
+            + sums.orders_rejected
+            + sums.orders_cancelled
+            + sums.orders_cancelled_confirmed;
+        if sums.letters != outcomes {
+            let said = format!("{} letters, {outcomes} outcomes", sums.letters);
             self.broken("there is one letter per outcome", 1, said);
         }
     }

@@ -22,7 +22,9 @@ const RULES: [(&str, &str); 3] = [
         "SELECT format('order %s is %s, its saga %s', orders.order_id, orders.status, sagas.status) \
          FROM orders JOIN sagas ON saga_id = order_id WHERE sagas.finished_at IS NOT NULL AND NOT CASE orders.status \
              WHEN 'rejected' THEN sagas.status = 'rejected' \
-             WHEN 'cancelled' THEN sagas.status = 'cancelled' \
+             WHEN 'cancelled' THEN sagas.status = 'cancelled' OR (sagas.status = 'completed' AND EXISTS ( \
+                 SELECT FROM sagas AS turning WHERE turning.workflow = 'order_cancellation' \
+                 AND turning.key = orders.order_id AND turning.status = 'completed')) \
              WHEN 'pending' THEN false \
              ELSE sagas.status = 'completed' END",
     ),

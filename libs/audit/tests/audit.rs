@@ -10,38 +10,66 @@ const USER: Uuid = Uuid::from_u128(0xa);
 const TEA: Uuid = Uuid::from_u128(0xb);
 const CONFIRMED: Uuid = Uuid::from_u128(0x1001);
 const REJECTED: Uuid = Uuid::from_u128(0x1002);
+const CANCELLED: Uuid = Uuid::from_u128(0x1003);
 
-/// One user with 1,000 who got three teas at 50, and was refused a thousand.
+/// One user with 1,000 who got three teas at 50, was refused a thousand, cancelled two after they were
+/// confirmed, and got four that stock has heard of.
 const BILLING: &str = "
-INSERT INTO accounts VALUES ('00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-0000000000aa', 850, 0, 2, now());
+INSERT INTO accounts VALUES ('00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-0000000000aa', 650, 0, 5, now());
 INSERT INTO holds VALUES
     ('00000000-0000-0000-0000-000000001001', 'captured', '00000000-0000-0000-0000-00000000000a', 150, now(), NULL),
-    ('00000000-0000-0000-0000-000000001002', 'refused', '00000000-0000-0000-0000-00000000000a', 50000, NULL, 850);
+    ('00000000-0000-0000-0000-000000001002', 'refused', '00000000-0000-0000-0000-00000000000a', 50000, NULL, 850),
+    ('00000000-0000-0000-0000-000000001003', 'refunded', '00000000-0000-0000-0000-00000000000a', 100, now(), NULL),
+    ('00000000-0000-0000-0000-000000001004', 'captured', '00000000-0000-0000-0000-00000000000a', 200, now(), NULL);
 INSERT INTO entries VALUES
     ('00000000-0000-0000-0000-0000000000e1', '00000000-0000-0000-0000-00000000000a', 1, 'deposit',
      '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000aa', 1000, 1000, NULL, now()),
     ('00000000-0000-0000-0000-0000000000e2', '00000000-0000-0000-0000-00000000000a', 2, 'capture',
      '00000000-0000-0000-0000-0000000000aa', '00000000-0000-0000-0000-000000000002', 150, 850,
-     '00000000-0000-0000-0000-000000001001', now());";
+     '00000000-0000-0000-0000-000000001001', now()),
+    ('00000000-0000-0000-0000-0000000000e3', '00000000-0000-0000-0000-00000000000a', 3, 'capture',
+     '00000000-0000-0000-0000-0000000000aa', '00000000-0000-0000-0000-000000000002', 100, 750,
+     '00000000-0000-0000-0000-000000001003', now()),
+    ('00000000-0000-0000-0000-0000000000e4', '00000000-0000-0000-0000-00000000000a', 4, 'refund',
+     '00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-0000000000aa', 100, 850,
+     '00000000-0000-0000-0000-000000001003', now()),
+    ('00000000-0000-0000-0000-0000000000e5', '00000000-0000-0000-0000-00000000000a', 5, 'capture',
+     '00000000-0000-0000-0000-0000000000aa', '00000000-0000-0000-0000-000000000002', 200, 650,
+     '00000000-0000-0000-0000-000000001004', now());";
 const STOCK: &str = r#"
-INSERT INTO positions VALUES ('00000000-0000-0000-0000-00000000000b', 'Tea', 50, 1997, 3);
+INSERT INTO positions VALUES ('00000000-0000-0000-0000-00000000000b', 'Tea', 50, 1993, 3);
 INSERT INTO reservations VALUES
     ('00000000-0000-0000-0000-000000001001', '{00000000-0000-0000-0000-00000000000b}',
      '{"state":"reserved","total":150,"lines":[{"position_id":"00000000-0000-0000-0000-00000000000b","name":"Tea","quantity":3,"price":50}]}'),
     ('00000000-0000-0000-0000-000000001002', '{00000000-0000-0000-0000-00000000000b}',
-     '{"state":"released","total":50000,"lines":[{"position_id":"00000000-0000-0000-0000-00000000000b","name":"Tea","quantity":1000,"price":50}]}');"#;
+     '{"state":"released","total":50000,"lines":[{"position_id":"00000000-0000-0000-0000-00000000000b","name":"Tea","quantity":1000,"price":50}]}'),
+    ('00000000-0000-0000-0000-000000001003', '{00000000-0000-0000-0000-00000000000b}',
+     '{"state":"released","total":100,"lines":[{"position_id":"00000000-0000-0000-0000-00000000000b","name":"Tea","quantity":2,"price":50}]}'),
+    ('00000000-0000-0000-0000-000000001004', '{00000000-0000-0000-0000-00000000000b}',
+     '{"state":"sold","total":200,"lines":[{"position_id":"00000000-0000-0000-0000-00000000000b","name":"Tea","quantity":4,"price":50}]}');"#;
 const ORCHESTRATOR: &str = r#"
 INSERT INTO orders (order_id, user_id, status, reason, refusal, items, total, created_at, updated_at) VALUES
     ('00000000-0000-0000-0000-000000001001', '00000000-0000-0000-0000-00000000000a', 'confirmed', NULL, 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":3}]', 150, now(), now()),
-    ('00000000-0000-0000-0000-000000001002', '00000000-0000-0000-0000-00000000000a', 'rejected', 'insufficient_funds', 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":1000}]', 50000, now(), now());
+    ('00000000-0000-0000-0000-000000001002', '00000000-0000-0000-0000-00000000000a', 'rejected', 'insufficient_funds', 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":1000}]', 50000, now(), now()),
+    ('00000000-0000-0000-0000-000000001003', '00000000-0000-0000-0000-00000000000a', 'cancelled', 'cancelled', 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":2}]', 100, now(), now()),
+    ('00000000-0000-0000-0000-000000001004', '00000000-0000-0000-0000-00000000000a', 'sent', NULL, 'null', '[{"position_id":"00000000-0000-0000-0000-00000000000b","quantity":4}]', 200, now(), now());
 INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, waits_for, created_at, finished_at) VALUES
     ('00000000-0000-0000-0000-000000001001', 'order', 1, '00000000-0000-0000-0000-000000001001', '{}', '{}', 'completed', '', now(), now()),
-    ('00000000-0000-0000-0000-000000001002', 'order', 1, '00000000-0000-0000-0000-000000001002', '{}', '{}', 'rejected', '', now(), now());"#;
+    ('00000000-0000-0000-0000-000000001002', 'order', 1, '00000000-0000-0000-0000-000000001002', '{}', '{}', 'rejected', '', now(), now()),
+    ('00000000-0000-0000-0000-000000001003', 'order', 1, '00000000-0000-0000-0000-000000001003', '{}', '{}', 'completed', '', now(), now()),
+    ('00000000-0000-0000-0000-000000002003', 'order_cancellation', 1, '00000000-0000-0000-0000-000000001003', '{}', '{}', 'completed', '', now(), now()),
+    ('00000000-0000-0000-0000-000000001004', 'order', 1, '00000000-0000-0000-0000-000000001004', '{}', '{}', 'completed', '', now(), now());"#;
 const NOTIFICATION: &str = "
-INSERT INTO letters (letter_id, notification_id, user_id, kind, subject, body, order_id, channel, status, request_hash, created_at) VALUES
-    (gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'welcome', '', '', NULL, '', '', gen_random_uuid(), now()),
-    (gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'order_confirmed', '', '', '00000000-0000-0000-0000-000000001001', '', '', gen_random_uuid(), now()),
-    (gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'order_rejected', '', '', '00000000-0000-0000-0000-000000001002', '', '', gen_random_uuid(), now());";
+INSERT INTO letters (letter_id, notification_id, user_id, kind, subject, body, order_id, channel, status, request_hash, created_at)
+SELECT gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', kind, '', '', about, '', '', gen_random_uuid(), now()
+FROM (VALUES
+    ('welcome', NULL),
+    ('order_confirmed', '00000000-0000-0000-0000-000000001001'::uuid),
+    ('order_rejected', '00000000-0000-0000-0000-000000001002'),
+    ('order_confirmed', '00000000-0000-0000-0000-000000001003'),
+    ('order_cancelled', '00000000-0000-0000-0000-000000001003'),
+    ('order_confirmed', '00000000-0000-0000-0000-000000001004'),
+    ('order_sent', '00000000-0000-0000-0000-000000001004')) AS told (kind, about);";
 
 struct Shop {
     urls: DatabaseUrls,
@@ -88,8 +116,14 @@ impl Shop {
 
 fn expected() -> Expected {
     Expected {
-        orders: [(CONFIRMED, Told::Confirmed), (REJECTED, Told::Rejected)].into(),
-        on_hand: [(TEA, 2000)].into(),
+        orders: [
+            (CONFIRMED, Told::Confirmed),
+            (REJECTED, Told::Rejected),
+            // Before it was cancelled.
+            (CANCELLED, Told::Confirmed),
+        ]
+        .into(),
+        put_in_stock: [(TEA, 2000)].into(),
         deposited: [(USER, 1000)].into(),
     }
 }
@@ -99,18 +133,20 @@ async fn right_books_are_clean() {
     let shop = Shop::open().await;
     let report = audit_against(&shop.urls, &expected()).await.unwrap();
     assert!(report.is_clean(), "{report:#?}");
-    assert_eq!((report.sums.orders_confirmed, report.sums.orders_rejected), (1, 1));
-    assert_eq!((report.sums.deposited, report.sums.captured, report.sums.balances), (1000, 150, 850));
-    assert_eq!((report.sums.available, report.sums.reserved, report.sums.letters), (1997, 3, 2));
+    let sums = report.sums;
+    assert_eq!((sums.orders_confirmed, sums.orders_rejected, sums.orders_cancelled), (2, 1, 1));
+    assert_eq!((sums.orders_cancelled_confirmed, sums.letters), (1, 5));
+    assert_eq!((sums.deposited, sums.captured, sums.refunded, sums.balances), (1000, 450, 100, 650));
+    assert_eq!((sums.available, sums.reserved, sums.sold), (1993, 3, 4));
 }
 
 #[tokio::test]
 async fn what_was_expected_is_missed() {
     let shop = Shop::open().await;
-    let lost = Uuid::from_u128(0x1003);
+    let lost = Uuid::from_u128(0x1005);
     let expected = Expected {
         orders: [(CONFIRMED, Told::Rejected), (lost, Told::Accepted)].into(),
-        on_hand: [(TEA, 2001), (lost, 1)].into(),
+        put_in_stock: [(TEA, 2001), (lost, 1)].into(),
         deposited: [(USER, 1001)].into(),
     };
     let report = audit_against(&shop.urls, &expected).await.unwrap();
@@ -120,9 +156,9 @@ async fn what_was_expected_is_missed() {
         found,
         [
             ("a client is told what its order came to", 1),
-            ("available and reserved are together what was put in stock", 2),
             ("every deposit is in the ledger once", 1),
             ("every order that a client knows of is kept", 1),
+            ("what is on hand and what is sold are together what was put in stock", 2),
         ]
     );
 }
@@ -132,7 +168,7 @@ async fn money_that_was_changed_is_found() {
     let shop = Shop::open().await;
     let billing = &shop.urls.billing;
     assert_eq!(
-        shop.found_after(billing, "UPDATE accounts SET balance = 851", "UPDATE accounts SET balance = 850")
+        shop.found_after(billing, "UPDATE accounts SET balance = 651", "UPDATE accounts SET balance = 650")
             .await,
         ["a balance is the sum of its account's postings", "no money comes from nowhere or goes there"]
     );
@@ -155,14 +191,14 @@ async fn money_that_was_changed_is_found() {
     assert_eq!(
         shop.found_after(
             billing,
-            "UPDATE entries SET number = 3 WHERE number = 2",
-            "UPDATE entries SET number = 2 WHERE number = 3"
+            "UPDATE entries SET number = 6 WHERE number = 5",
+            "UPDATE entries SET number = 5 WHERE number = 6"
         )
         .await,
         ["a statement has no gaps, and its balances follow from its entries"]
     );
     assert_eq!(
-        shop.found_after(billing, "UPDATE accounts SET entries = 3", "UPDATE accounts SET entries = 2").await,
+        shop.found_after(billing, "UPDATE accounts SET entries = 6", "UPDATE accounts SET entries = 5").await,
         ["an account knows how many entries it has"]
     );
 }
@@ -183,9 +219,63 @@ async fn stock_that_was_changed_is_found() {
     assert_eq!(
         shop.found_after(stock, released, back).await,
         [
-            "a confirmed order's items are reserved at the prices of its total",
+            "a confirmed order's items are reserved or sold at the prices of its total",
             "what is reserved of a position is the sum of the reservations that stand",
         ]
+    );
+    let state = |from: &str, to: &str| {
+        format!(
+            r#"UPDATE reservations SET state = replace(state, '"{from}"', '"{to}"')
+               WHERE order_id = '00000000-0000-0000-0000-000000001004'"#
+        )
+    };
+    assert_eq!(
+        shop.found_after(stock, &state("sold", "reserved"), &state("reserved", "sold")).await,
+        ["what is reserved of a position is the sum of the reservations that stand"]
+    );
+    assert_eq!(
+        shop.found_after(stock, &state("sold", "released"), &state("released", "sold")).await,
+        ["a confirmed order's items are reserved or sold at the prices of its total"]
+    );
+}
+
+#[tokio::test]
+async fn a_cancellation_that_was_changed_is_found() {
+    let shop = Shop::open().await;
+    let (billing, orchestrator) = (&shop.urls.billing, &shop.urls.orchestrator);
+    assert_eq!(
+        shop.found_after(
+            billing,
+            "UPDATE holds SET state = 'captured' WHERE amount = 100",
+            "UPDATE holds SET state = 'refunded' WHERE amount = 100"
+        )
+        .await,
+        [
+            "a cancelled order holds no money, and what it took it has given back",
+            "a refunded hold is given back by one entry of its amount and user, and nothing else is refunded",
+        ]
+    );
+    assert_eq!(
+        shop.found_after(
+            billing,
+            "UPDATE entries SET order_id = '00000000-0000-0000-0000-000000001001' WHERE kind = 'refund'",
+            "UPDATE entries SET order_id = '00000000-0000-0000-0000-000000001003' WHERE kind = 'refund'"
+        )
+        .await,
+        [
+            "a cancelled order holds no money, and what it took it has given back",
+            "a confirmed order's total is captured once, from its user",
+            "a refunded hold is given back by one entry of its amount and user, and nothing else is refunded",
+        ]
+    );
+    assert_eq!(
+        shop.found_after(
+            orchestrator,
+            "UPDATE sagas SET status = 'rejected' WHERE workflow = 'order_cancellation'",
+            "UPDATE sagas SET status = 'completed' WHERE workflow = 'order_cancellation'"
+        )
+        .await,
+        ["an order has ended as its saga has"]
     );
 }
 
@@ -214,8 +304,8 @@ async fn an_order_without_its_end_or_its_letter_is_found() {
     assert_eq!(
         shop.found_after(
             orchestrator,
-            "UPDATE sagas SET key = gen_random_uuid() WHERE status = 'completed'",
-            "UPDATE sagas SET key = '00000000-0000-0000-0000-000000001001' WHERE status = 'completed'"
+            "UPDATE sagas SET key = gen_random_uuid() WHERE saga_id = '00000000-0000-0000-0000-000000001001'",
+            "UPDATE sagas SET key = saga_id WHERE saga_id = '00000000-0000-0000-0000-000000001001'"
         )
         .await,
         ["every order has one saga, and every saga of an order has its order"]

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use contracts::Timestamp;
+use contracts::order::OrderConfirmed;
+use contracts::{Event, Timestamp};
 use messaging::rows::{Changes, Hold, Record, Rows, Transaction, select};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
 
 use crate::commands::put_position::{PutPosition, PutRefusal};
 use crate::commands::reserve_by_operator::{OperatorRefusal, ReserveByOperator};
-use crate::commands::{put_position, release_stock, reserve_by_operator, reserve_stock};
+use crate::commands::{put_position, release_stock, reserve_by_operator, reserve_stock, sell};
 use crate::position::Position;
 use crate::reservation::Reservation;
 
@@ -21,11 +22,13 @@ messaging::commands! {
     }
 }
 
-/// A command, or what an HTTP handler asks for.
+/// A command, an event, or what an HTTP handler asks for.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// Over the wire.
     Command(Command),
+    /// An order will be done.
+    Confirmed(OrderConfirmed),
     /// By hand.
     ReserveByOperator(ReserveByOperator),
     /// By hand.
@@ -70,6 +73,9 @@ impl Decider for Stock {
     type Set = Set;
 
     fn decode(&self, item: &Item<'_>) -> Result<Input, DecodeError> {
+        if item.item_type == OrderConfirmed::TYPE {
+            return Ok(Input::Confirmed(serde_json::from_str(item.data.get())?));
+        }
         Command::decode(item).map(Input::Command)
     }
 
@@ -78,6 +84,7 @@ impl Decider for Stock {
         for input in inputs {
             match input {
                 Input::Command(command) => command.touches(&mut keys),
+                Input::Confirmed(event) => sell::touches(event, &mut keys),
                 Input::ReserveByOperator(request) => reserve_by_operator::touches(request, &mut keys),
                 Input::PutPosition(request) => put_position::touches(request, &mut keys),
             }
@@ -93,6 +100,10 @@ impl Decider for Stock {
     fn decide(&self, set: &mut Set, input: &Input, now: Timestamp) -> Decided<Answer> {
         match input {
             Input::Command(command) => Decided::reply(command.decide(set, now)),
+            Input::Confirmed(event) => {
+                sell::decide(set, event);
+                Decided::nothing()
+            }
             Input::ReserveByOperator(request) => {
                 Decided::answer(Answer::Reserved(reserve_by_operator::decide(set, request)))
             }

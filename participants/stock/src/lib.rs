@@ -1,4 +1,4 @@
-//! Stock: positions, what of them is available and what is reserved for orders.
+//! Stock: positions, what of them is available, what is reserved for orders and when that is sold.
 //!
 //! Everything that changes a position passes the one loop (`decider`), from commands and from HTTP
 //! alike, so that replicas never sell the same piece twice.
@@ -6,16 +6,19 @@
 pub mod commands;
 mod decider;
 mod http;
+pub mod metric_names;
 mod position;
 mod reservation;
 
 use std::sync::Arc;
 
+use contracts::Event;
+use contracts::order::OrderConfirmed;
 use messaging::{LoopLimits, Publisher, Source};
 use service::{House, Part, StartError, database};
 
 pub use decider::{Answer, Command, Input, Keys, Set, Stock};
-pub use position::Position;
+pub use position::{MAX_ON_HAND, Position};
 pub use reservation::{Reservation, State};
 
 /// This service's name.
@@ -35,7 +38,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let writer = house.database(SERVICE, WRITERS).await?;
     let reader = house.database(SERVICE, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
-    let sources = vec![Source::commands(SERVICE)];
+    let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[OrderConfirmed::TYPE])];
     let stock =
         messaging::start(Stock, writer, &house.bus, publisher, sources, LoopLimits::default(), &runtime);
     let ready = vec![database::ready("database", &reader)];

@@ -24,13 +24,16 @@ record! {
     }
 }
 
-/// What became of a request. `Reserved` may become `Released`; the others stay.
+/// What became of a request. `Reserved` may become `Sold` or `Released`, `Sold` may become `Released`; the
+/// others stay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     /// The items are reserved.
     Reserved(Reserved),
-    /// They were, and are available again.
+    /// They were, and have left the shelf: the order is confirmed.
+    Sold(Reserved),
+    /// They were reserved or sold, and are available again.
     Released(Reserved),
     /// Nothing was reserved.
     Refused(Refused),
@@ -99,7 +102,7 @@ impl Reservation {
         let ReserveStock { order_id, items, expected_total } = command;
         match &self.state.0 {
             State::Cancelled | State::Released(_) => Reply::Cancelled,
-            State::Reserved(reserved) if reserved.is_of(items, *expected_total) => {
+            State::Reserved(reserved) | State::Sold(reserved) if reserved.is_of(items, *expected_total) => {
                 Reply::Done(reserved.reply())
             }
             State::Refused(refused)
@@ -107,7 +110,7 @@ impl Reservation {
             {
                 Reply::Refused(refused.refusal.clone())
             }
-            State::Reserved(_) | State::Refused(_) => {
+            State::Reserved(_) | State::Sold(_) | State::Refused(_) => {
                 tracing::error!(%order_id, "the order asked for other items before");
                 Reply::Fault("the order asked for other items before".to_owned())
             }

@@ -100,7 +100,7 @@ impl Market {
     }
 
     /// What was put in stock.
-    pub(super) fn on_hand(&self) -> BTreeMap<Uuid, i64> {
+    pub(super) fn put_in_stock(&self) -> BTreeMap<Uuid, i64> {
         self.positions.iter().map(|position| (position.position_id, AVAILABLE)).collect()
     }
 

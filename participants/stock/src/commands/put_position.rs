@@ -1,7 +1,7 @@
 //! Setting a position: its name, its price and how many are on hand.
 //!
 //! On hand is what the shelf holds, including what is reserved: whoever counts the shelf need not know
-//! of orders. What can be ordered is the rest.
+//! of orders. What can be ordered is the rest. What is sold is no longer there.
 
 use contracts::Amount;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ pub struct PutPosition {
     pub name: String,
     /// Of one; what is reserved keeps its price.
     pub price: Amount,
-    /// How many are on hand, including what is reserved: 0 to 10^12.
+    /// How many are on hand, including what is reserved, without what is sold: 0 to 10^12.
     pub on_hand: i64,
 }
 

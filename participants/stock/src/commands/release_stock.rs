@@ -1,12 +1,13 @@
-//! `release_stock`: what an order reserved is available again. Never refused.
+//! `release_stock`: what an order reserved is available again, also where it was sold meanwhile (a
+//! confirmed order is cancelled). Never refused.
 //!
 //! Without anything to undo it leaves a tombstone, so that the reservation that arrives after its undo
 //! is refused.
 
-use contracts::stock::{Line, ReleaseStock};
+use contracts::stock::ReleaseStock;
 use contracts::{Reply, Timestamp};
-use messaging::rows::Rows;
 
+use super::move_all;
 use crate::decider::{Keys, Set};
 use crate::position::Position;
 use crate::reservation::{Reservation, State};
@@ -21,10 +22,20 @@ pub(crate) fn decide(set: &mut Set, command: &ReleaseStock, _: Timestamp) -> Rep
         set.reservations.insert(Reservation::tombstone(order_id));
         return Reply::Done(());
     };
-    let State::Reserved(reserved) = reservation.state.0.clone() else { return Reply::Done(()) };
-    if !put_back(&mut set.positions, &reserved.lines) {
-        tracing::error!(%order_id, "less is reserved than the order's reservation says");
-        return Reply::Fault("less is reserved than the order's reservation says".to_owned());
+    let (reserved, is_back, otherwise) = match reservation.state.0.clone() {
+        State::Reserved(reserved) => {
+            let is_back = move_all(&mut set.positions, &reserved.lines, Position::releasing);
+            (reserved, is_back, "less is reserved than the order's reservation says")
+        }
+        State::Sold(sold) => {
+            let is_back = move_all(&mut set.positions, &sold.lines, Position::taking_back);
+            (sold, is_back, "what was sold does not fit on the shelf any more")
+        }
+        State::Released(_) | State::Refused(_) | State::Cancelled => return Reply::Done(()),
+    };
+    if !is_back {
+        tracing::error!(%order_id, otherwise);
+        return Reply::Fault(otherwise.to_owned());
     }
     if let Some(reservation) = set.reservations.get_mut(order_id) {
         reservation.state.0 = State::Released(reserved);
@@ -32,25 +43,14 @@ pub(crate) fn decide(set: &mut Set, command: &ReleaseStock, _: Timestamp) -> Rep
     Reply::Done(())
 }
 
-/// Makes the lines available again, all or none.
-fn put_back(positions: &mut Rows<Position>, lines: &[Line]) -> bool {
-    let after = lines.iter().map(|line| positions.get(line.position_id)?.releasing(line.quantity));
-    let Some(after) = after.collect::<Option<Vec<Position>>>() else { return false };
-    for position in after {
-        if let Some(before) = positions.get_mut(position.position_id) {
-            *before = position;
-        }
-    }
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use contracts::stock::ReserveStock;
 
     use super::*;
-    use crate::commands::reserve_stock;
-    use crate::commands::sample::{COFFEE, ORDER, TEA, counts, item, now, shelf};
+    use crate::commands::sample::{COFFEE, ORDER, TEA, confirmed, counts, item, now, shelf};
+    use crate::commands::{reserve_stock, sell};
+    use crate::position::MAX_ON_HAND;
 
     const RELEASE: ReleaseStock = ReleaseStock { order_id: ORDER };
 
@@ -67,6 +67,29 @@ mod tests {
             assert_eq!(decide(&mut set, &RELEASE, now()), Reply::Done(()));
             assert_eq!((counts(&set, TEA), counts(&set, COFFEE)), ((10, 0), (4, 0)));
         }
+    }
+
+    #[test]
+    fn what_was_sold_is_available_again_once() {
+        let mut set = shelf();
+        reserve_stock::decide(&mut set, &reserve(), now());
+        sell::decide(&mut set, &confirmed());
+        for _ in 0..2 {
+            assert_eq!(decide(&mut set, &RELEASE, now()), Reply::Done(()));
+            assert_eq!((counts(&set, TEA), counts(&set, COFFEE)), ((10, 0), (4, 0)));
+        }
+        assert_eq!(reserve_stock::decide(&mut set, &reserve(), now()), Reply::Cancelled);
+    }
+
+    #[test]
+    fn what_was_sold_and_does_not_fit_on_the_shelf_is_a_fault_and_stays_sold() {
+        let mut set = shelf();
+        reserve_stock::decide(&mut set, &reserve(), now());
+        sell::decide(&mut set, &confirmed());
+        set.positions.get_mut(COFFEE).unwrap().available = MAX_ON_HAND;
+        assert!(matches!(decide(&mut set, &RELEASE, now()), Reply::Fault(_)));
+        assert_eq!(counts(&set, TEA), (7, 0), "all lines are put back or none");
+        assert!(matches!(set.reservations.get(ORDER).unwrap().state.0, State::Sold(_)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A shelf for tests: 10 of tea at 50, 4 of coffee at 70.
 
 use contracts::Timestamp;
-use contracts::stock::Item;
+use contracts::order::OrderConfirmed;
+use contracts::stock::{Item, Line};
 use messaging::rows::Rows;
 use uuid::Uuid;
 
@@ -35,6 +36,12 @@ pub(super) fn counts(set: &Set, position_id: Uuid) -> (i64, i64) {
 
 pub(super) fn item(position_id: Uuid, quantity: i64) -> Item {
     Item { position_id, quantity }
+}
+
+/// The event about the order. What it says of its lines is not believed: the reservation knows.
+pub(super) fn confirmed() -> OrderConfirmed {
+    let line = Line { position_id: UNKNOWN, name: "?".to_owned(), quantity: 1, price: 1 };
+    OrderConfirmed { order_id: ORDER, user_id: Uuid::from_u128(2), total: 1, lines: vec![line] }
 }
 
 pub(super) fn now() -> Timestamp {

@@ -1,17 +1,18 @@
-//! Any sequence of commands against a model that knows only which orders stand: nothing is lost, nothing
-//! is sold twice, and whoever asks again is told the same.
+//! Any sequence of commands and events against a model that knows only which orders stand: nothing is
+//! lost, nothing is sold twice, and whoever asks again is told the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::Amount;
-use contracts::stock::{Item, ReleaseStock, ReserveStock};
+use contracts::order::OrderConfirmed;
+use contracts::stock::{Item, Line, ReleaseStock, ReserveStock};
 use messaging::{Answer as Given, Decider};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::put_position::PutPosition;
 use super::reserve_by_operator::ReserveByOperator;
-use super::sample::now;
+use super::sample::{confirmed, now};
 use crate::decider::{Answer, Command, Input, Set, Stock};
 use crate::reservation::State;
 
@@ -48,13 +49,16 @@ fn input() -> impl Strategy<Value = Input> {
     });
     let release =
         order().prop_map(|order_id| Input::Command(Command::ReleaseStock(ReleaseStock { order_id })));
-    prop_oneof![4 => reserve(), 1 => by_operator, 3 => release, 2 => put]
+    let confirm = order().prop_map(|order_id| Input::Confirmed(OrderConfirmed { order_id, ..confirmed() }));
+    prop_oneof![4 => reserve(), 1 => by_operator, 3 => release, 3 => confirm, 2 => put]
 }
 
-/// What was put on the shelves, and every order's first reply to a request.
+/// What is on the shelves, what orders have of it, and every order's first reply to a request.
 #[derive(Default)]
 struct Model {
     on_hand: BTreeMap<Uuid, i64>,
+    reserved: BTreeMap<Uuid, Vec<Line>>,
+    sold: BTreeMap<Uuid, Vec<Line>>,
     replies: BTreeMap<String, String>,
     released: BTreeSet<Uuid>,
 }
@@ -65,10 +69,19 @@ impl Model {
             (Input::PutPosition(put), Given::Caller(Answer::Put(Ok(_)))) => {
                 self.on_hand.insert(put.position_id, put.on_hand);
             }
+            (Input::ReserveByOperator(asked), Given::Caller(Answer::Reserved(Ok(line)))) => {
+                self.reserve(asked.order_id, vec![line.clone()]);
+            }
+            (Input::Confirmed(event), _) => {
+                if let Some(lines) = self.reserved.remove(&event.order_id) {
+                    self.change_on_hand(&lines, -1);
+                    self.sold.insert(event.order_id, lines);
+                }
+            }
             (Input::Command(command), Given::Reply(reply)) => {
                 let reply = serde_json::to_string(reply).unwrap();
                 match command {
-                    Command::ReleaseStock(release) => drop(self.released.insert(release.order_id)),
+                    Command::ReleaseStock(release) => self.release(release.order_id),
                     Command::ReserveStock(reserve) if self.released.contains(&reserve.order_id) => {
                         let is_late = reply.contains("cancelled")
                             || reply.contains("refused")
@@ -76,7 +89,13 @@ impl Model {
                         prop_assert!(is_late, "nothing is reserved after its release: {}", reply);
                         return Ok(());
                     }
-                    Command::ReserveStock(_) => {}
+                    Command::ReserveStock(reserve) => {
+                        let told: serde_json::Value = serde_json::from_str(&reply).unwrap();
+                        if told["outcome"] == "done" {
+                            let lines = serde_json::from_value(told["body"]["lines"].clone()).unwrap();
+                            self.reserve(reserve.order_id, lines);
+                        }
+                    }
                 }
                 let first = self.replies.entry(format!("{command:?}")).or_insert_with(|| reply.clone());
                 prop_assert_eq!(&*first, &reply, "the reply to {:?}", command);
@@ -86,14 +105,39 @@ impl Model {
         Ok(())
     }
 
+    fn reserve(&mut self, order_id: Uuid, lines: Vec<Line>) {
+        if !self.sold.contains_key(&order_id) {
+            self.reserved.entry(order_id).or_insert(lines);
+        }
+    }
+
+    fn release(&mut self, order_id: Uuid) {
+        self.released.insert(order_id);
+        self.reserved.remove(&order_id);
+        if let Some(lines) = self.sold.remove(&order_id) {
+            self.change_on_hand(&lines, 1);
+        }
+    }
+
+    fn change_on_hand(&mut self, lines: &[Line], sign: i64) {
+        for line in lines {
+            *self.on_hand.entry(line.position_id).or_default() += sign * line.quantity;
+        }
+    }
+
     fn check(&self, set: &Set) -> Result<(), TestCaseError> {
-        let mut promised: BTreeMap<Uuid, i64> = BTreeMap::new();
         for reservation in set.reservations.iter() {
-            if let State::Reserved(reserved) = &reservation.state.0 {
-                for line in &reserved.lines {
-                    *promised.entry(line.position_id).or_default() += line.quantity;
-                }
+            let (reserved, sold) =
+                (self.reserved.get(&reservation.order_id), self.sold.get(&reservation.order_id));
+            match &reservation.state.0 {
+                State::Reserved(is) => prop_assert_eq!((reserved, sold), (Some(&is.lines), None)),
+                State::Sold(is) => prop_assert_eq!((reserved, sold), (None, Some(&is.lines))),
+                _ => prop_assert_eq!((reserved, sold), (None, None)),
             }
+        }
+        let mut promised: BTreeMap<Uuid, i64> = BTreeMap::new();
+        for line in self.reserved.values().flatten() {
+            *promised.entry(line.position_id).or_default() += line.quantity;
         }
         for position in set.positions.iter() {
             prop_assert!(position.available >= 0 && position.reserved >= 0, "{:?}", position);

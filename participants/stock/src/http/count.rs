@@ -19,7 +19,7 @@ pub(super) struct CountOut {
     /// How many can be ordered.
     #[schema(minimum = 0)]
     available: i64,
-    /// How many are promised to orders.
+    /// How many are promised to orders that are not sold yet.
     #[schema(minimum = 0)]
     reserved: i64,
 }

@@ -29,7 +29,7 @@ pub(super) struct PutIn {
     /// Of one, in minor units.
     #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000_000_i64)]
     price: Amount,
-    /// How many are on hand, including what is reserved; not below that.
+    /// How many are on hand, including what is reserved, without what is sold; not below what is reserved.
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     available: i64,
 }
@@ -54,14 +54,14 @@ pub(super) struct PutOut {
     currency: String,
     /// How many can be ordered: what is on hand without what is reserved.
     available: i64,
-    /// How many are promised to orders.
+    /// How many are promised to orders that are not sold yet.
     reserved: i64,
 }
 
 /// Make or set a position
 ///
 /// `available` in the request is what is on hand, including what is reserved; in the answer it is what
-/// can be ordered. What is reserved keeps its price.
+/// can be ordered. What is reserved keeps its price; what is sold is no longer on hand.
 #[utoipa::path(
     put,
     path = "/internal/api/v1/stock/position/{id}",
