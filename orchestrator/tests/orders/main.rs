@@ -1,7 +1,9 @@
 //! Orders on a real PostgreSQL and a real NATS, with the real participants beside: what clients and
 //! operators are told, and that every finished saga's history tells the same saga again.
 
+mod cancelling;
 mod creating;
+mod delivering;
 mod idempotency;
 mod limits;
 mod looking;

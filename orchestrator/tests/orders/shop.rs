@@ -20,6 +20,7 @@ pub(crate) const PRICE: i64 = 1_000;
 pub(crate) enum Participant {
     Billing,
     Stock,
+    Delivery,
     Notification,
 }
 
@@ -29,6 +30,7 @@ pub(crate) struct Shop {
     pub(crate) orchestrator: Process,
     billing: Option<Process>,
     stock: Option<Process>,
+    delivery: Option<Process>,
     notification: Option<Process>,
 }
 
@@ -48,11 +50,14 @@ impl Shop {
         let mut bed = TestBed::start::<migrations::orchestrator::Migrator>("orchestrator").await;
         database::<migrations::billing::Migrator>(&mut bed, "billing").await;
         database::<migrations::stock::Migrator>(&mut bed, "stock").await;
+        database::<migrations::delivery::Migrator>(&mut bed, "delivery").await;
         database::<migrations::notification::Migrator>(&mut bed, "notification").await;
         configure(&mut bed);
         let orchestrator = bed.run(orchestrator::start).await;
-        let mut shop = Self { bed, orchestrator, billing: None, stock: None, notification: None };
-        for participant in [Participant::Billing, Participant::Stock, Participant::Notification] {
+        let mut shop =
+            Self { bed, orchestrator, billing: None, stock: None, delivery: None, notification: None };
+        use Participant::{Billing, Delivery, Notification, Stock};
+        for participant in [Billing, Stock, Delivery, Notification] {
             shop.comes_back(participant).await;
         }
         shop
@@ -66,6 +71,7 @@ impl Shop {
         let process = match participant {
             Participant::Billing => self.bed.run(billing::start).await,
             Participant::Stock => self.bed.run(stock::start).await,
+            Participant::Delivery => self.bed.run(delivery::start).await,
             Participant::Notification => self.bed.run(notification::start).await,
         };
         *self.place_of(participant) = Some(process);
@@ -75,6 +81,7 @@ impl Shop {
         match participant {
             Participant::Billing => &mut self.billing,
             Participant::Stock => &mut self.stock,
+            Participant::Delivery => &mut self.delivery,
             Participant::Notification => &mut self.notification,
         }
     }
@@ -119,6 +126,26 @@ impl Shop {
         let stock = self.stock.as_ref().expect("stock is there").user(Uuid::now_v7(), &[Role::User]);
         let count = stock.get(&format!("/api/v1/stock/position/{position_id}/count")).await.body;
         (count["available"].as_i64().unwrap(), count["reserved"].as_i64().unwrap())
+    }
+
+    /// How many can be ordered, once so many are promised.
+    pub(crate) async fn available_when_reserved(&self, position_id: Uuid, reserved: i64) -> i64 {
+        eventually(WITHIN, "stock to hear of it", async || {
+            let (available, promised) = self.counts(position_id).await;
+            (promised == reserved).then_some(available)
+        })
+        .await
+    }
+
+    /// Delivery's public listener, to somebody who has this role.
+    pub(crate) fn delivery_as(&self, user_id: Uuid, role: Role) -> Client {
+        self.delivery.as_ref().expect("delivery is there").user(user_id, &[role])
+    }
+
+    /// A courier says where the order is: `sent` or `received`.
+    pub(crate) async fn courier_says(&self, what: &str, order_id: Uuid) -> Answer {
+        let courier = self.delivery_as(Uuid::now_v7(), Role::Courier);
+        courier.post(&format!("/api/v1/order/{what}"), &json!({ "order_id": order_id })).await
     }
 
     /// The kinds of the letters about an order.
@@ -178,6 +205,12 @@ impl Customer {
             request = request.header(*name, *value);
         }
         self.client.send(request).await
+    }
+
+    /// Cancels, and waits so many seconds for it to be done.
+    pub(crate) async fn cancel(&self, order_id: Uuid, wait_seconds: u32) -> Answer {
+        let request = self.client.request(Method::POST, &format!("/api/v1/order/{order_id}/cancel"));
+        self.client.send(request.header("prefer", format!("wait={wait_seconds}"))).await
     }
 
     pub(crate) async fn see(&self, order_id: Uuid) -> Value {
