@@ -4,7 +4,7 @@ use billing::commands::Command;
 use billing::{Billing, Input, Set};
 use chrono::{TimeDelta, Utc};
 use contracts::Outcome;
-use contracts::billing::{CaptureFunds, ReleaseFunds, ReserveFunds};
+use contracts::billing::{CaptureFunds, RefundOrder, ReleaseFunds, ReserveFunds};
 use futures::future::join_all;
 use messaging::rows::sqlx::Executor;
 use messaging::rows::{Changes, Transaction};
@@ -69,6 +69,26 @@ async fn do_on_one_and_undo_on_the_other_at_once_leave_nothing_held() {
     let late: Vec<ReserveFunds> = orders.iter().map(|order| reserve(*order, user, 10)).collect();
     assert!(bank.bed.road.ask_all(&late).await.iter().all(|said| said.is_refused("cancelled")));
     assert_eq!(bank.money(user).await, money(10_000, 0));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn capture_on_one_and_refund_on_the_other_at_once_leave_everything_with_the_user() {
+    let bank = Bank::with_replicas(2).await;
+    let user = bank.user_with(1_000).await;
+    let orders: Vec<Uuid> = (0..100).map(|_| Uuid::now_v7()).collect();
+    let holds: Vec<ReserveFunds> = orders.iter().map(|order| reserve(*order, user, 10)).collect();
+    assert!(bank.bed.road.ask_all(&holds).await.iter().all(|said| said.outcome == Outcome::Done));
+    let races = orders.iter().map(|order| async {
+        futures::join!(bank.capture(*order), bank.refund(*order), bank.refund(*order))
+    });
+    for (captured, one, other) in join_all(races).await {
+        assert!(captured.outcome == Outcome::Done || captured.is_refused("cancelled"), "{captured:?}");
+        assert_eq!(one.outcome, Outcome::Done);
+        assert_eq!(one, other);
+        assert_eq!(one.done::<RefundOrder>().entry_id.is_some(), captured.outcome == Outcome::Done);
+    }
+    assert_eq!(bank.money(user).await, money(1_000, 0));
     bank.audit().await;
 }
 
@@ -151,29 +171,50 @@ async fn an_undo_that_could_not_see_the_do_is_decided_again() {
     bank.audit().await;
 }
 
-#[tokio::test]
-async fn a_hold_that_came_while_accounts_were_locked_is_not_ended_without_its_account() {
-    let bank = Bank::open().await;
-    let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
+/// Loads a batch of this command while its order's hold is not there yet; the hold comes before the batch
+/// has its locks. Whether the batch is to be loaded again.
+async fn meets_a_hold_that_comes_late(bank: &Bank, late: &[Command], command: Command) -> bool {
     let hot = bank.user_with(100).await;
     let db = bank.sessions().await;
     // Somebody has the hot account, so that the batch waits after it has looked for the order's hold.
     let mut busy = begin(&db).await;
     save(&mut busy, &[input(Command::ReserveFunds(reserve(Uuid::now_v7(), hot, 1)))]).await.unwrap();
-    let batch = [
-        input(Command::CaptureFunds(CaptureFunds { order_id: order })),
-        input(Command::ReserveFunds(reserve(Uuid::now_v7(), hot, 1))),
-    ];
+    let batch = [input(command), input(Command::ReserveFunds(reserve(Uuid::now_v7(), hot, 1)))];
     let waiting = async { decided(&mut begin(&db).await, &batch).await.map(drop) };
     let meanwhile = async {
         bank.wait_for_a_blocked_session().await;
-        let mut doing = begin(&db).await;
-        save(&mut doing, &[input(Command::ReserveFunds(reserve(order, user, 60)))]).await.unwrap();
-        doing.commit().await.unwrap();
+        for command in late {
+            let mut doing = begin(&db).await;
+            save(&mut doing, &[input(command.clone())]).await.unwrap();
+            doing.commit().await.unwrap();
+        }
         busy.commit().await.unwrap();
     };
     let (loaded, ()) = futures::join!(waiting, meanwhile);
-    assert_eq!(loaded.unwrap_err().kind(), FailureKind::Conflict);
+    loaded.is_err_and(|error| error.kind() == FailureKind::Conflict)
+}
+
+#[tokio::test]
+async fn a_hold_that_came_while_accounts_were_locked_is_not_ended_without_its_account() {
+    let bank = Bank::open().await;
+    let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
+    let held = [Command::ReserveFunds(reserve(order, user, 60))];
+    let capture = Command::CaptureFunds(CaptureFunds { order_id: order });
+    assert!(meets_a_hold_that_comes_late(&bank, &held, capture).await);
     assert_eq!(bank.money(user).await, money(100, 60));
+    bank.audit().await;
+}
+
+#[tokio::test]
+async fn what_was_captured_while_accounts_were_locked_is_not_refunded_without_its_account() {
+    let bank = Bank::open().await;
+    let (user, order) = (bank.user_with(100).await, Uuid::now_v7());
+    let captured = [
+        Command::ReserveFunds(reserve(order, user, 60)),
+        Command::CaptureFunds(CaptureFunds { order_id: order }),
+    ];
+    let refund = Command::RefundOrder(RefundOrder { order_id: order });
+    assert!(meets_a_hold_that_comes_late(&bank, &captured, refund).await);
+    assert_eq!(bank.money(user).await, money(40, 0));
     bank.audit().await;
 }
