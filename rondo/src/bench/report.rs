@@ -249,12 +249,12 @@ impl Report {
         }
         line("NATS messages per saga", &|run| format!("{:.3}", run.messages_per_saga));
         line("items in them per saga", &|run| format!("{:.2}", run.items_per_saga));
-        for service in ["orchestrator", "billing", "stock", "notification"] {
+        for service in ["orchestrator", "billing", "stock", "delivery", "notification"] {
             line(&format!("inputs per batch: {service}"), &|run| {
                 figure(run.inputs_per_batch.get(service), 1)
             });
         }
-        for service in ["orchestrator", "billing", "stock", "notification"] {
+        for service in ["orchestrator", "billing", "stock", "delivery", "notification"] {
             line(&format!("loop s per 1,000 sagas: {service}"), &|run| {
                 figure(run.loop_seconds_per_1000_sagas.get(service), 3)
             });

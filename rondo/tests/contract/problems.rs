@@ -13,10 +13,11 @@ use crate::{ALL, whole_system};
 const MEBIBYTE: usize = 1024 * 1024;
 
 /// A route of each service that takes a body; notification has none.
-const WITH_BODY: [(&str, &str); 4] = [
+const WITH_BODY: [(&str, &str); 5] = [
     ("auth", "/api/v1/login"),
     ("user", "/api/v1/register"),
     ("billing", "/api/v1/account"),
+    ("delivery", "/api/v1/order/received"),
     ("orchestrator", "/api/v1/order"),
 ];
 
@@ -154,6 +155,7 @@ async fn a_method_that_a_path_does_not_know_is_refused_with_those_it_does(system
         ("DELETE", "/api/v1/stock/positions", "GET,HEAD"),
         ("POST", "/api/v1/notifications", "GET,HEAD"),
         ("GET", "/api/v1/order", "POST"),
+        ("GET", "/api/v1/order/sent", "POST"),
         ("PATCH", "/api/v1/order/1", "GET,HEAD"),
         ("REFUND", "/api/v1/orders", "GET,HEAD"),
     ] {
@@ -217,7 +219,7 @@ async fn a_malformed_or_unknown_id_is_not_found(system: &System) {
     let of = |client: &Client, row: &Row, id: &str| (client.clone(), row.path.replace("{id}", id));
     let reads = PUBLIC.iter().map(|row| (&client, row)).chain(INTERNAL.iter().map(|row| (&internal, row)));
     let reads: Vec<_> = reads.filter(|(_, row)| row.method == "GET" && row.path.contains("{id}")).collect();
-    assert_eq!(reads.len(), 5);
+    assert_eq!(reads.len(), 6);
     for (client, row) in reads {
         for id in [Uuid::now_v7().to_string().as_str(), "1", "x".repeat(2_000).as_str(), "%F0%9F", "%00"] {
             let (client, path) = of(client, row, id);

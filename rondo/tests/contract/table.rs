@@ -29,8 +29,10 @@ const SAGA: &str = "saga_id workflow version key status paused stuck \
                     steps[name kind status attempts reason? started_at? finished_at?] allowed_actions \
                     history[seq at step? event attempt? detail? payload?] wake_at? created_at finished_at?";
 
+const DELIVERY: &str = "order_id status address slot updated_at";
+
 /// What clients reach.
-pub(crate) const PUBLIC: [Row; 17] = [
+pub(crate) const PUBLIC: [Row; 21] = [
     row("POST", "/api/v1/register", "201 409 BODY", "user_id email name"),
     row("POST", "/api/v1/login", "200 401 BODY", "access_token token_type expires_in refresh_token"),
     row("GET", "/.well-known/jwks.json", "200", "keys"),
@@ -62,6 +64,10 @@ pub(crate) const PUBLIC: [Row; 17] = [
     row("GET", "/api/v1/orders", "200 AUTH QUERY", ORDERS),
     row("GET", "/api/v1/order/{id}", "200 AUTH 404", ORDER),
     row("GET", "/api/v1/order/{id}/saga", "200 AUTH 404", SAGA),
+    row("GET", "/api/v1/order/{id}/delivery", "200 AUTH 404", DELIVERY),
+    row("POST", "/api/v1/order/sent", "200 AUTH ROLE 404 409 BODY", DELIVERY),
+    row("POST", "/api/v1/order/received", "200 AUTH 404 409 BODY", DELIVERY),
+    row("POST", "/api/v1/order/recieved", "200 AUTH 404 409 BODY", DELIVERY),
     row(
         "GET",
         "/api/v1/notifications",

@@ -70,7 +70,8 @@ async fn every_row_answers_what_the_contract_promises() {
     let position = stocks(&mut walk, &customer).await;
     moves_money(&mut walk, &customer, &user_id).await;
     let (confirmed, rejected) = orders(&mut walk, &customer, &position).await;
-    looks(&mut walk, &customer, &[confirmed, rejected]).await;
+    looks(&mut walk, &customer, &[confirmed.clone(), rejected]).await;
+    delivers(&mut walk, &customer, &confirmed).await;
     operates(&mut walk, &user_id).await;
     let all: BTreeSet<String> = PUBLIC.iter().chain(&INTERNAL).map(Row::name).collect();
     assert_eq!(walk.walked, all, "every row was walked");
@@ -182,6 +183,25 @@ async fn looks(walk: &mut Walk, customer: &Client, orders: &[String]) {
     eventually(WITHIN, "a welcome and four letters", written).await;
     let letters = walk.get(customer, "/api/v1/notifications").await;
     assert_eq!(letters.body["items"].as_array().unwrap().len(), 5);
+}
+
+async fn delivers(walk: &mut Walk, customer: &Client, order: &str) {
+    let courier = testkit::token(Uuid::now_v7(), &[Role::User, Role::Courier]);
+    let courier = walk.system.public_client(ALL, Some(courier));
+    let (row, path) = ("GET /api/v1/order/{id}/delivery", format!("/api/v1/order/{order}/delivery"));
+    let scheduled = walk.ask(customer, row, &path, None).await;
+    assert_eq!((scheduled.status, &scheduled.body["status"]), (200, &json!("scheduled")), "{scheduled:?}");
+    let (sent, received) = ("/api/v1/order/sent", "/api/v1/order/received");
+    let this = json!({ "order_id": order });
+    assert_eq!(walk.post(customer, sent, this.clone()).await.problem(), (403, "forbidden"));
+    assert_eq!(walk.post(customer, received, this.clone()).await.problem(), (409, "wrong_state"));
+    assert_eq!(walk.post(&courier, sent, this.clone()).await.body["status"], "sent");
+    for spelling in [received, "/api/v1/order/recieved"] {
+        assert_eq!(walk.post(customer, spelling, this.clone()).await.body["status"], "received");
+    }
+    assert_eq!(walk.post(&courier, sent, this).await.problem(), (409, "wrong_state"));
+    let unknown = json!({ "order_id": Uuid::now_v7() });
+    assert_eq!(walk.post(&courier, sent, unknown).await.problem(), (404, "not_found"));
 }
 
 async fn operates(walk: &mut Walk, user_id: &str) {
