@@ -1,8 +1,13 @@
 //! Auth's routes.
 
+mod check;
 mod jwks;
 mod login;
+mod logout;
+mod refresh;
 mod register;
+mod roles;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -12,12 +17,15 @@ use utoipa_axum::routes;
 use crate::Shared;
 
 /// What clients reach.
-pub(crate) fn public(auth: &Shared) -> OpenApiRouter {
-    let router = OpenApiRouter::default().routes(routes!(login::login)).routes(routes!(jwks::jwks));
-    router.with_state(Arc::clone(auth))
+pub(crate) fn public() -> OpenApiRouter<Shared> {
+    OpenApiRouter::default().routes(routes!(login::login)).routes(routes!(jwks::jwks))
 }
 
-/// What the user service reaches.
+/// What operators, the user service and gateways reach.
 pub(crate) fn internal(auth: &Shared) -> OpenApiRouter {
-    OpenApiRouter::default().routes(routes!(register::register)).with_state(Arc::clone(auth))
+    OpenApiRouter::default()
+        .routes(routes!(register::register))
+        .routes(routes!(roles::put))
+        .routes(routes!(check::check))
+        .with_state(Arc::clone(auth))
 }

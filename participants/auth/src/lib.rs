@@ -1,37 +1,55 @@
 //! Auth: who somebody is and what they may do. Credentials, sessions, roles, and the key that signs all
-//! tokens; other services check tokens by its public half and never ask auth.
+//! tokens; other services check tokens by its public half and never ask auth. Which tokens are revoked
+//! before their end auth tells every process.
 
+mod announcer;
 mod credentials;
+mod housekeeping;
 mod http;
 pub mod keys;
+mod login_failures;
+pub mod metric_names;
 mod passwords;
+mod refresh_token;
+mod revocations;
 mod roles;
 mod sessions;
+mod throttle;
 
 use std::sync::Arc;
 
+use jsonwebtoken::jwk::JwkSet;
 use sea_orm::DatabaseConnection;
 use service::config::SecurityConfig;
 use service::token::SigningKey;
 use service::{House, Part, StartError, database};
 
+use announcer::Announcer;
 use passwords::Passwords;
 
-pub use roles::{ensure_role, has_account};
+pub use roles::ensure_role;
 
 const NAME: &str = "auth";
-/// A login holds a connection for a moment, between hashing and signing.
-const CONNECTIONS: u32 = 4;
+/// A login holds a connection for a moment, between hashing and signing; one is the announcer's.
+const CONNECTIONS: u32 = 5;
 
 /// What the handlers share.
 struct Auth {
     db: DatabaseConnection,
     passwords: Passwords,
     signing_key: SigningKey,
+    /// Of all keys whose tokens are accepted, the signing one first.
+    public_keys: JwkSet,
+    announcer: Announcer,
     security: SecurityConfig,
 }
 
 type Shared = Arc<Auth>;
+
+/// What clients can ask for: known without starting the service.
+pub fn public_api() -> utoipa::openapi::OpenApi {
+    http::public().into_openapi()
+}
 
 /// Starts the service in a house that holds the signing key.
 ///
@@ -39,11 +57,19 @@ type Shared = Arc<Auth>;
 /// The database or the signing key is missing or unusable.
 pub async fn start(house: &House) -> Result<Part, StartError> {
     let security = house.config.security.clone();
-    let signing_key =
-        house.signing_key()?.ok_or_else(|| StartError::Missing("AUTH_SIGNING_KEY".to_owned()))?;
+    let missing = || StartError::Missing("AUTH_SIGNING_KEY".to_owned());
+    let signing_key = house.signing_key()?.ok_or_else(missing)?;
+    let public_keys = house.public_keys()?.ok_or_else(missing)?;
     let passwords = Passwords::new(&security).map_err(|error| StartError::Other(error.into()))?;
     let db = house.database(NAME, CONNECTIONS).await?;
     let ready = vec![database::ready("database", &db)];
-    let auth = Arc::new(Auth { db, passwords, signing_key, security });
-    Ok(Part { name: NAME, public: http::public(&auth), internal: http::internal(&auth), ready })
+    let announcer = Announcer::start(house, db.clone());
+    housekeeping::start(db.clone(), &house.runtime());
+    let auth = Arc::new(Auth { db, passwords, signing_key, public_keys, announcer, security });
+    Ok(Part {
+        name: NAME,
+        public: http::public().with_state(Arc::clone(&auth)),
+        internal: http::internal(&auth),
+        ready,
+    })
 }

@@ -29,12 +29,11 @@ pub(crate) struct Counter {
 type Shared = Arc<Counter>;
 
 /// What clients reach.
-pub(crate) fn public(counter: &Shared) -> OpenApiRouter {
+pub(crate) fn public() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
         .routes(routes!(account::read, account::deposit))
         .routes(routes!(account::withdraw))
         .routes(routes!(entries::list))
-        .with_state(Arc::clone(counter))
 }
 
 /// What operators and other services reach.

@@ -39,6 +39,11 @@ const READ_CONNECTIONS: u32 = 4;
 /// How often holds that nobody asked for are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
+/// What clients can ask for: known without starting the service.
+pub fn public_api() -> utoipa::openapi::OpenApi {
+    http::public().into_openapi()
+}
+
 /// Starts the service.
 ///
 /// # Errors
@@ -58,7 +63,12 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let ready = vec![database::ready("database", &reads)];
     let currency = house.config.business.currency.clone();
     let counter = Arc::new(http::Counter { handle, db: reads, currency });
-    Ok(Part { name: NAME, public: http::public(&counter), internal: http::internal(&counter), ready })
+    Ok(Part {
+        name: NAME,
+        public: http::public().with_state(Arc::clone(&counter)),
+        internal: http::internal(&counter),
+        ready,
+    })
 }
 
 fn start_loop(house: &House, billing: Billing, db: DatabaseConnection) -> Handle<Billing> {

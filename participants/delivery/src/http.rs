@@ -31,13 +31,12 @@ pub(crate) struct Desk {
 type Shared = Arc<Desk>;
 
 /// What clients reach.
-pub(crate) fn public(desk: &Shared) -> OpenApiRouter {
+pub(crate) fn public() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
         .routes(routes!(show::show))
         .routes(routes!(sent::sent))
         .routes(routes!(received::received))
         .routes(routes!(received::recieved))
-        .with_state(Arc::clone(desk))
 }
 
 /// Which order.

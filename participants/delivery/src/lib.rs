@@ -32,6 +32,11 @@ const WRITERS: u32 = 2;
 /// Connections for everything that only looks, and for the outbox.
 const READERS: u32 = 4;
 
+/// What clients can ask for: known without starting the service.
+pub fn public_api() -> utoipa::openapi::OpenApi {
+    http::public().into_openapi()
+}
+
 /// Starts the service: its loop in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
@@ -48,5 +53,5 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         messaging::start(rules, writer, &house.bus, publisher, sources, LoopLimits::default(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let desk = Arc::new(http::Desk { deliveries, reader });
-    Ok(Part { public: http::public(&desk), ready, ..Part::new(SERVICE) })
+    Ok(Part { public: http::public().with_state(desk), ready, ..Part::new(SERVICE) })
 }

@@ -19,8 +19,8 @@ use crate::letter::Letter;
 type Shared = Arc<DatabaseConnection>;
 
 /// What clients reach.
-pub(crate) fn public(reader: Shared) -> OpenApiRouter {
-    OpenApiRouter::default().routes(routes!(list)).with_state(reader)
+pub(crate) fn public() -> OpenApiRouter<Shared> {
+    OpenApiRouter::default().routes(routes!(list))
 }
 
 /// Which letters.

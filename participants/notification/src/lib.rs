@@ -32,6 +32,11 @@ const WRITERS: u32 = 2;
 /// Connections for everything that only looks.
 const READERS: u32 = 4;
 
+/// What clients can ask for: known without starting the service.
+pub fn public_api() -> utoipa::openapi::OpenApi {
+    http::public().into_openapi()
+}
+
 /// Starts the service: its loop in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
@@ -54,5 +59,5 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         &runtime,
     );
     let ready = vec![database::ready("database", &reader)];
-    Ok(Part { public: http::public(Arc::new(reader)), ready, ..Part::new(SERVICE) })
+    Ok(Part { public: http::public().with_state(Arc::new(reader)), ready, ..Part::new(SERVICE) })
 }

@@ -27,12 +27,11 @@ pub(crate) struct Shop {
 type Shared = Arc<Shop>;
 
 /// What clients reach.
-pub(crate) fn public(shop: &Shared) -> OpenApiRouter {
+pub(crate) fn public() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
         .routes(routes!(list::list))
         .routes(routes!(count::count))
         .routes(routes!(reserve::reserve))
-        .with_state(Arc::clone(shop))
 }
 
 /// What operators reach.

@@ -29,6 +29,11 @@ const WRITERS: u32 = 2;
 /// Connections for everything that only looks.
 const READERS: u32 = 4;
 
+/// What clients can ask for: known without starting the service.
+pub fn public_api() -> utoipa::openapi::OpenApi {
+    http::public().into_openapi()
+}
+
 /// Starts the service: its loop in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
@@ -43,5 +48,10 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         messaging::start(Stock, writer, &house.bus, publisher, sources, LoopLimits::default(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let shop = Arc::new(http::Shop { stock, reader, currency: house.config.business.currency.clone() });
-    Ok(Part { name: SERVICE, public: http::public(&shop), internal: http::internal(&shop), ready })
+    Ok(Part {
+        name: SERVICE,
+        public: http::public().with_state(Arc::clone(&shop)),
+        internal: http::internal(&shop),
+        ready,
+    })
 }

@@ -11,11 +11,10 @@ use utoipa_axum::routes;
 use crate::Shared;
 
 /// What clients reach.
-pub(crate) fn public(users: &Shared) -> OpenApiRouter {
+pub(crate) fn public() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
         .routes(routes!(register::register))
         .routes(routes!(profile::read, profile::change))
-        .with_state(Arc::clone(users))
 }
 
 /// What operators and other services reach.

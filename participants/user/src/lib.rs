@@ -28,6 +28,11 @@ struct Users {
 
 type Shared = Arc<Users>;
 
+/// What clients can ask for: known without starting the service.
+pub fn public_api() -> utoipa::openapi::OpenApi {
+    http::public().into_openapi()
+}
+
 /// Starts the service.
 ///
 /// # Errors
@@ -40,5 +45,10 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     outbox::start_relay(NAME, house.bus.clone(), db.clone(), publisher.clone(), None, &runtime);
     let ready = vec![database::ready("database", &db)];
     let users = Arc::new(Users { db, auth, publisher });
-    Ok(Part { name: NAME, public: http::public(&users), internal: http::internal(&users), ready })
+    Ok(Part {
+        name: NAME,
+        public: http::public().with_state(Arc::clone(&users)),
+        internal: http::internal(&users),
+        ready,
+    })
 }
