@@ -21,6 +21,7 @@ CREATE TABLE sagas (
     step         text,
     waits_for    text NOT NULL,
     stuck_since  timestamptz,
+    paused_by    text,
     deadline_at  timestamptz,
     wake_at      timestamptz,
     traceparent  text,
@@ -60,6 +61,19 @@ CREATE TABLE orders (
 CREATE INDEX orders_by_user ON orders (user_id, order_id);
 ";
 
+/// Workflows and participants to which nothing is sent.
+const PAUSES: &str = "
+CREATE TABLE pauses (
+    pause_id  uuid PRIMARY KEY,
+    scope     text NOT NULL CHECK (scope IN ('workflow', 'participant')),
+    name      text NOT NULL,
+    since     timestamptz NOT NULL,
+    actor     text NOT NULL,
+    reason    text NOT NULL,
+    UNIQUE (scope, name)
+);
+";
+
 /// What people did to sagas, written in the transaction of the deed.
 const OPERATOR_ACTIONS: &str = "
 CREATE TABLE operator_actions (
@@ -79,4 +93,13 @@ CREATE INDEX operator_actions_by_saga ON operator_actions (saga_id) WHERE saga_i
 CREATE INDEX operator_actions_accepted ON operator_actions (key) WHERE accepted_difference;
 ";
 
-first_migration!("orchestrator", SAGAS, ORDERS, OPERATOR_ACTIONS, OUTBOX, IDEMPOTENCY_KEYS, DEAD_LETTERS);
+first_migration!(
+    "orchestrator",
+    SAGAS,
+    ORDERS,
+    PAUSES,
+    OPERATOR_ACTIONS,
+    OUTBOX,
+    IDEMPOTENCY_KEYS,
+    DEAD_LETTERS
+);

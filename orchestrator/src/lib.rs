@@ -5,9 +5,12 @@ mod manager;
 pub mod metric_names;
 pub mod order;
 
+use std::sync::Arc;
+
 use messaging::{Publisher, idempotency, outbox, topology};
 use service::{House, Part, StartError, database};
 
+use manager::Operated;
 pub use manager::{UnknownVersion, Workflow, WorkflowManager};
 pub use order::{CancellationWorkflow, CancellationWorkflowManager, OrderWorkflow, OrderWorkflowManager};
 
@@ -32,21 +35,25 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), events, &runtime);
     idempotency::start_forgetting(SERVICE, reader.clone(), &runtime);
     let admission = manager::Admission::start(house.config.business.open_sagas_max, reader.clone(), &runtime);
+    let pauses = manager::Pauses::start(reader.clone(), &runtime).await?;
     let parts = manager::Parts {
         bus: &house.bus,
         publisher,
         writer,
         reader: reader.clone(),
         admission: admission.clone(),
+        pauses: Arc::clone(&pauses),
         runtime: &runtime,
     };
     let orders = OrderWorkflowManager::start(parts.clone()).await.map_err(cannot_start)?;
     let cancellations = CancellationWorkflowManager::start(parts).await.map_err(cannot_start)?;
+    let workflows: [Arc<dyn Operated>; 2] = [Arc::new(orders.clone()), Arc::new(cancellations.clone())];
+    let sagas = manager::Sagas { reader: reader.clone(), workflows: Arc::new(workflows), pauses };
     let currency = house.config.business.currency.clone();
     Ok(Part {
         name: SERVICE,
         public: order::routes(orders, cancellations, admission, currency, house.draining.clone()),
-        internal: manager::routes(reader.clone()),
+        internal: manager::routes(sagas),
         // NATS is no reason to be sent no orders: they are taken and wait.
         ready: vec![database::ready("database", &reader)],
     })

@@ -3,13 +3,17 @@
 //!
 //! `decider.rs` is the rule over a batch; `saga_row.rs` how a saga is stored; `sweep.rs` the clock that
 //! asks again; `act.rs` moving a saga on somebody's behalf, `audit_row.rs` the trail of it; `waiters.rs`
-//! those who wait for a decision; `admission.rs` the bound of open sagas.
+//! those who wait for a decision; `admission.rs` the bound of open sagas; `pauses.rs` what must not be
+//! sent now, `moving.rs` one saga's move under it; `operated.rs` a workflow as operators meet it.
 
 mod act;
 mod admission;
 mod audit_row;
 mod decider;
 mod http;
+mod moving;
+mod operated;
+mod pauses;
 mod saga_row;
 mod sweep;
 mod waiters;
@@ -31,7 +35,9 @@ pub(crate) use act::{Act, ActError, ActRefused, Acted, Actor};
 pub(crate) use admission::{Admission, admit};
 pub(crate) use decider::{Answer, Input};
 use decider::{ManagerDecider, Told};
-pub(crate) use http::{SagaStatus, routes, saga_status};
+pub(crate) use http::{SagaStatus, Sagas, routes, saga_status};
+pub(crate) use operated::Operated;
+pub(crate) use pauses::Pauses;
 use saga_row::SagaRow;
 use waiters::Waiters;
 pub(crate) use waiters::Waiting;
@@ -111,6 +117,7 @@ pub(crate) struct Parts<'a> {
     /// For everything that only looks.
     pub(crate) reader: DatabaseConnection,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) pauses: Arc<Pauses>,
     pub(crate) runtime: &'a Runtime,
 }
 
@@ -126,8 +133,8 @@ pub(crate) enum ManagerError {
 impl<W: Workflow> WorkflowManager<W> {
     /// Starts the workflow's loop, its sweep and what wakes its waiters.
     pub(crate) async fn start(parts: Parts<'_>) -> Result<Self, ManagerError> {
-        let Parts { bus, publisher, writer, reader, admission, runtime } = parts;
-        let decider = ManagerDecider::<W>::new(bus.clone(), runtime);
+        let Parts { bus, publisher, writer, reader, admission, pauses, runtime } = parts;
+        let decider = ManagerDecider::<W>::new(bus.clone(), pauses, runtime);
         decider.check_versions(&reader).await?;
         let waiters = decider.waiters();
         let mut sources = vec![Source::replies(W::NAME)];
@@ -136,7 +143,7 @@ impl<W: Workflow> WorkflowManager<W> {
         }
         let handle =
             messaging::start(decider, writer, bus, publisher, sources, LoopLimits::default(), runtime);
-        sweep::start(handle.clone(), bus.clone(), reader.clone(), runtime);
+        sweep::start(handle.clone(), bus.clone(), reader.clone(), Arc::clone(&admission), runtime);
         waiters::hear_others(W::NAME, bus.clone(), Arc::clone(&waiters), runtime);
         Ok(Self { handle, waiters, admission, reader })
     }

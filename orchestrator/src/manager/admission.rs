@@ -20,24 +20,25 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER_SECONDS: u32 = 2;
 
 /// Counts open sagas: once a second in the database, and own starts since.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Admission {
     max: u64,
     counted: AtomicU64,
+    paused: AtomicU64,
     started_since: AtomicU64,
 }
 
 impl Admission {
     /// Starts counting.
     pub(crate) fn start(max: u64, db: DatabaseConnection, runtime: &Runtime) -> Arc<Self> {
-        let admission = Arc::new(Self { max, counted: AtomicU64::new(0), started_since: AtomicU64::new(0) });
+        let admission = Arc::new(Self { max, ..Self::default() });
         let counting = Arc::clone(&admission);
         let shutdown = runtime.shutdown.clone();
         runtime.tasks.spawn(async move {
             let mut ticks = tokio::time::interval(COUNT_EVERY);
             while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
                 match count(&db).await {
-                    Ok(open) => counting.counted(open),
+                    Ok(counts) => counting.counted(counts),
                     Err(error) => tracing::debug!(%error, "open sagas were not counted"),
                 }
             }
@@ -45,10 +46,12 @@ impl Admission {
         admission
     }
 
-    fn counted(&self, open: u64) {
+    fn counted(&self, Counts { open, paused }: Counts) {
+        self.paused.store(paused, Ordering::Relaxed);
         self.counted.store(open, Ordering::Relaxed);
         self.started_since.store(0, Ordering::Relaxed);
         gauge!(metric_names::SAGAS_OPEN).set(open as f64);
+        gauge!(metric_names::SAGAS_PAUSED).set(paused as f64);
     }
 
     /// One more was started here.
@@ -56,17 +59,32 @@ impl Admission {
         self.started_since.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether any saga was paused when they were counted.
+    pub(crate) fn has_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed) > 0
+    }
+
     fn has_room(&self) -> bool {
         self.counted.load(Ordering::Relaxed) + self.started_since.load(Ordering::Relaxed) < self.max
     }
 }
 
-/// Stuck sagas do not count: they wait for people, and must not keep customers out.
-async fn count(db: &DatabaseConnection) -> Result<u64, DbErr> {
-    let sql = "SELECT count(*) FROM sagas WHERE finished_at IS NULL AND stuck_since IS NULL";
+/// Sagas that have not ended.
+struct Counts {
+    open: u64,
+    paused: u64,
+}
+
+/// Stuck and paused sagas are not counted as open: they wait for people, and must not keep customers out.
+async fn count(db: &DatabaseConnection) -> Result<Counts, DbErr> {
+    let sql = "SELECT count(*) FILTER (WHERE stuck_since IS NULL AND paused_by IS NULL), \
+               count(*) FILTER (WHERE paused_by IS NOT NULL) FROM sagas WHERE finished_at IS NULL";
     let row = db.query_one_raw(Statement::from_string(sea_orm::DatabaseBackend::Postgres, sql)).await?;
-    let open: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-    Ok(u64::try_from(open).unwrap_or_default())
+    let counted = |index| {
+        let counted: i64 = row.as_ref().map_or(Ok(0), |row| row.try_get_by_index(index))?;
+        Ok::<_, DbErr>(u64::try_from(counted).unwrap_or_default())
+    };
+    Ok(Counts { open: counted(0)?, paused: counted(1)? })
 }
 
 /// Refuses new sagas above the bound, before body and token are looked at.
@@ -84,11 +102,11 @@ mod tests {
 
     #[test]
     fn own_starts_count_until_the_database_was_counted() {
-        let admission = Admission { max: 2, counted: AtomicU64::new(1), started_since: AtomicU64::new(0) };
+        let admission = Admission { max: 2, counted: AtomicU64::new(1), ..Admission::default() };
         assert!(admission.has_room());
         admission.started();
         assert!(!admission.has_room());
-        admission.counted(1);
+        admission.counted(Counts { open: 1, paused: 0 });
         assert!(admission.has_room());
     }
 }

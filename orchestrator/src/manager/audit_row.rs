@@ -6,6 +6,7 @@ use messaging::record;
 use messaging::rows::Json;
 use saga::{Action, Input, Phase};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::act::Act;
@@ -37,10 +38,11 @@ record! {
 }
 
 /// How a saga stands, for people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Standing {
     pub(crate) status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) step: Option<String>,
     pub(crate) attempt: u32,
     pub(crate) stuck: bool,

@@ -9,13 +9,15 @@ use messaging::idempotency::{Earlier, RememberedRequest, earlier};
 use messaging::rows::{Changes, Hold, Rows, Transaction};
 use messaging::{BatchError, Bus, Decided, Decider, DecodeError, Item, OutgoingCommand, Runtime};
 use metrics::counter;
-use saga::{Definition, Effect, Instance, Record, advance};
+use saga::{Definition, Effect, Instance};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
 use super::act::{Act, ActRefused, Acted};
 use super::audit_row::ActionRow;
+use super::moving::{Moved, move_saga};
+use super::pauses::{Held, Pauses};
 use super::saga_row::{HistoryRow, SagaRow};
 use super::waiters::Waiters;
 use super::{ManagerError, NewSaga, UnknownVersion, Workflow};
@@ -61,6 +63,8 @@ pub(crate) struct Set<R> {
     history: Vec<HistoryRow>,
     /// The acts of this batch, and those of an earlier try whose commit went unanswered.
     actions: Rows<ActionRow>,
+    /// What must not be sent.
+    held: Arc<Held>,
     /// The workflow's own rows at the milestones of this batch.
     rows: Rows<R>,
     /// Of these the fate is known now: their waiters are woken after the commit.
@@ -71,14 +75,15 @@ pub(crate) struct Set<R> {
 pub(crate) struct ManagerDecider<W: Workflow> {
     definitions: Vec<Definition<W::Data>>,
     waiters: Arc<Waiters<W::Row>>,
+    pauses: Arc<Pauses>,
     workflow: PhantomData<fn() -> W>,
 }
 
 impl<W: Workflow> ManagerDecider<W> {
-    pub(crate) fn new(bus: Bus, runtime: &Runtime) -> Self {
+    pub(crate) fn new(bus: Bus, pauses: Arc<Pauses>, runtime: &Runtime) -> Self {
         let definitions = W::definitions();
         assert!(definitions.iter().all(|definition| definition.name() == W::NAME), "one workflow, one name");
-        Self { definitions, waiters: Waiters::new(W::NAME, bus, runtime), workflow: PhantomData }
+        Self { definitions, waiters: Waiters::new(W::NAME, bus, runtime), pauses, workflow: PhantomData }
     }
 
     pub(crate) fn waiters(&self) -> Arc<Waiters<W::Row>> {
@@ -121,7 +126,8 @@ impl<W: Workflow> ManagerDecider<W> {
         }
         let Some(definition) = self.definitions.last() else { return Decided::nothing() };
         let instance = Instance::new(definition, new.saga_id, new.data.clone(), now);
-        let (instance, effects) = advance(definition, instance, &saga::Input::Begin, now);
+        let moved = move_saga(definition, instance, &saga::Input::Begin, &set.held, now);
+        let moved = moved.expect("a new saga can begin");
         let row = W::started(&new.data);
         if let Some(row) = &row {
             set.rows.insert(row.clone());
@@ -131,11 +137,11 @@ impl<W: Workflow> ManagerDecider<W> {
             set.remembered.insert(idempotency.remember(answer, now));
         }
         counter!(metric_names::SAGAS_STARTED, "workflow" => W::NAME).increment(1);
-        let saga = SagaRow::new(definition, &instance, key, new.traceparent.clone(), now)
+        let saga = SagaRow::new(definition, &moved.instance, key, new.traceparent.clone(), now)
             .expect("a saga's data is a plain struct with a JSON form");
         set.sagas.insert(saga);
         let mut decided = told(Answer::Begun(row));
-        self.carry_out(set, definition, &instance, &saga::Input::Begin, effects, now, &mut decided);
+        self.carry_out(set, definition, moved, now, &mut decided);
         decided
     }
 
@@ -187,31 +193,25 @@ impl<W: Workflow> ManagerDecider<W> {
         let row = row.ok_or(ActRefused::UnknownSaga)?;
         let definition = self.definition(row.definition_version()).ok_or(ActRefused::UnknownVersion)?;
         let instance = row.instance::<W::Data>().expect("a stored saga reads back");
-        let (instance, effects) = advance(definition, instance, input, now);
-        if let Some(why) = saga::ignored(&effects) {
-            return Err(ActRefused::NotAllowed(why));
-        }
+        let moved = move_saga(definition, instance, input, &set.held, now).map_err(ActRefused::NotAllowed)?;
         let row = set.sagas.get_mut(saga_id).expect("it was there a moment ago");
-        row.update(definition, &instance, now).expect("a saga's data is a plain struct with a JSON form");
-        self.carry_out(set, definition, &instance, input, effects, now, decided);
+        row.update(definition, &moved.instance, now)
+            .expect("a saga's data is a plain struct with a JSON form");
+        self.carry_out(set, definition, moved, now, decided);
         Ok(())
     }
 
     /// Turns effects into rows and outputs, and writes the input into history.
-    #[expect(clippy::too_many_arguments, reason = "everything that one decided input is about")]
     fn carry_out(
         &self,
         set: &mut Set<W::Row>,
         definition: &Definition<W::Data>,
-        instance: &Instance<W::Data>,
-        input: &saga::Input,
-        effects: Vec<Effect>,
+        moved: Moved<W::Data>,
         now: Timestamp,
         decided: &mut Decided<Told<W::Row>>,
     ) {
-        if let Some(record) = Record::of(instance, input, &effects, now) {
-            set.history.push(HistoryRow::new(instance.id, record));
-        }
+        let Moved { instance, records, effects } = moved;
+        set.history.extend(records.into_iter().flatten().map(|record| HistoryRow::new(instance.id, record)));
         let traceparent = set.sagas.get(instance.id).and_then(|row| row.traceparent.clone());
         for effect in effects {
             match effect {
@@ -331,6 +331,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
             remembered: Rows::load(tx, &keys, Hold::Unlocked).await?,
             history: Vec::with_capacity(inputs.len()),
             actions: Rows::load(tx, &actions, Hold::Unlocked).await?,
+            held: self.pauses.held(),
             // After the sagas, for a milestone changes both in that order.
             rows: Rows::load(tx, &heard, Hold::Locked).await?,
             decided: Vec::new(),

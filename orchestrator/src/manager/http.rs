@@ -1,27 +1,72 @@
-//! Sagas over HTTP: the status of one, and the operators' list.
+//! Sagas over HTTP, for operators: the list, one saga, what can be done to one and to many, what is
+//! paused, and the trail of it all.
 
+mod act;
+mod bulk;
 mod list;
+mod pauses;
 mod status;
+mod trail;
+
+use std::sync::Arc;
 
 use axum::extract::State;
+use messaging::rows::select;
 use saga::Record;
 use sea_orm::DatabaseConnection;
 use service::http::documentation::{Failures, Forbidden, NotFound, Unauthenticated, Unprocessable};
-use service::http::{Json, Listed, Page, PageParameters, Path, Problem};
+use service::http::{InternalCaller, Json, Listed, Page, PageParameters, Path, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::Workflow;
+use super::act::Actor;
+use super::operated::describe;
 use super::saga_row::{HistoryRow, SagaRow};
-use crate::order::OrderWorkflow;
+use super::{Operated, Pauses, Workflow};
 use list::{SagaSummary, SagasFilter, list_sagas};
-use messaging::rows::select;
 pub(crate) use status::SagaStatus;
 
+/// What operators' routes work with.
+#[derive(Clone)]
+pub(crate) struct Sagas {
+    pub(crate) reader: DatabaseConnection,
+    pub(crate) workflows: Arc<[Arc<dyn Operated>]>,
+    pub(crate) pauses: Arc<Pauses>,
+}
+
 /// The internal routes of sagas.
-pub(crate) fn routes(reader: DatabaseConnection) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(detail)).with_state(reader)
+pub(crate) fn routes(sagas: Sagas) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(detail))
+        .routes(routes!(act::act))
+        .routes(routes!(bulk::bulk))
+        .routes(routes!(pauses::list, pauses::pause))
+        .routes(routes!(pauses::resume))
+        .routes(routes!(trail::list))
+        .with_state(sagas)
+}
+
+impl Sagas {
+    /// The workflow of this name.
+    fn workflow(&self, name: &str) -> Option<&Arc<dyn Operated>> {
+        self.workflows.iter().find(|workflow| workflow.name() == name)
+    }
+
+    async fn row(&self, saga_id: Uuid) -> Result<SagaRow, Problem> {
+        let found: Vec<SagaRow> = select("saga_id = $1").bind(saga_id).read(&self.reader).await?;
+        found.into_iter().next().ok_or_else(Problem::not_found)
+    }
+
+    /// Everything that is known about a saga.
+    async fn status(&self, saga_id: Uuid) -> Result<SagaStatus, Problem> {
+        let row = self.row(saga_id).await?;
+        let history = history(&self.reader, saga_id).await?;
+        let workflow = self.workflow(&row.workflow).ok_or_else(unknown_version)?;
+        let view = workflow.describe(&row, &history)?.ok_or_else(unknown_version)?;
+        Ok(SagaStatus::of(view, &row).under(&self.pauses.held(), &row))
+    }
 }
 
 /// The status of a saga of this workflow, made from its row and its history.
@@ -32,17 +77,25 @@ pub(crate) async fn saga_status<W: Workflow>(
     let found: Vec<SagaRow> = select("saga_id = $1").bind(saga_id).read(db).await?;
     let Some(row) = found.first() else { return Ok(None) };
     let history = history(db, saga_id).await?;
-    let definitions = W::definitions();
-    let definition = definitions.iter().find(|definition| definition.version() == row.definition_version());
-    let definition = definition.ok_or_else(|| Problem::internal("a saga of an unknown version"))?;
-    let instance = row.instance::<W::Data>().map_err(|error| Problem::internal(&error))?;
-    let view = saga::describe(definition, &instance, &history);
+    let view = describe::<W>(row, &history)?.ok_or_else(unknown_version)?;
     Ok(Some(SagaStatus::of(view, row)))
 }
 
 async fn history(db: &DatabaseConnection, saga_id: Uuid) -> Result<Vec<Record>, Problem> {
     let rows: Vec<HistoryRow> = select("saga_id = $1 ORDER BY seq").bind(saga_id).read(db).await?;
     Ok(rows.into_iter().map(HistoryRow::record).collect())
+}
+
+fn unknown_version() -> Problem {
+    Problem::unavailable("unknown_version", "only a newer process knows sagas of this version", 5)
+}
+
+/// On whose behalf; services have no business here.
+fn operator(caller: &InternalCaller) -> Result<Actor, Problem> {
+    match caller {
+        InternalCaller::Operator(user_id) => Ok(Actor::Operator(*user_id)),
+        InternalCaller::Service(_) => Err(Problem::forbidden("this needs the role operator")),
+    }
 }
 
 /// Sagas, newest first.
@@ -56,11 +109,11 @@ async fn history(db: &DatabaseConnection, saga_id: Uuid) -> Result<Vec<Record>, 
     ),
 )]
 async fn list(
-    State(db): State<DatabaseConnection>,
+    State(sagas): State<Sagas>,
     page: Page<SagasFilter>,
 ) -> Result<Json<Listed<SagaSummary>>, Problem> {
-    let sagas = list_sagas(&db, &page).await?;
-    Ok(Json(Listed::new(&page, sagas, |saga| saga.saga_id)))
+    let found = list_sagas(&sagas.reader, &page).await?;
+    Ok(Json(Listed::new(&page, found, |saga| saga.saga_id)))
 }
 
 /// One saga with everything that is known about it.
@@ -73,10 +126,6 @@ async fn list(
         Unauthenticated, Forbidden, NotFound, Failures,
     ),
 )]
-async fn detail(
-    State(db): State<DatabaseConnection>,
-    Path(saga_id): Path<Uuid>,
-) -> Result<Json<SagaStatus>, Problem> {
-    let status = saga_status::<OrderWorkflow>(&db, saga_id).await?;
-    status.map(Json).ok_or_else(Problem::not_found)
+async fn detail(State(sagas): State<Sagas>, Path(saga_id): Path<Uuid>) -> Result<Json<SagaStatus>, Problem> {
+    sagas.status(saga_id).await.map(Json)
 }

@@ -4,7 +4,7 @@
 use contracts::{Direction, Timestamp};
 use messaging::record;
 use messaging::rows::Json;
-use saga::{Definition, Input, Instance, Note, Phase, Record, State};
+use saga::{Decision, Definition, Input, Instance, Note, Outcome, Phase, Record, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -30,6 +30,8 @@ record! {
             /// The participants that are waited for.
             waits_for: String,
             stuck_since: Option<Timestamp>,
+            /// By what it is paused; see [`saga::PausedBy`].
+            paused_by: Option<String>,
             /// Until when it may go forward; none once it is decided.
             deadline_at: Option<Timestamp>,
             wake_at: Option<Timestamp>,
@@ -71,6 +73,7 @@ impl SagaRow {
             step: None,
             waits_for: String::new(),
             stuck_since: None,
+            paused_by: None,
             deadline_at: None,
             wake_at: None,
             traceparent: Some(traceparent),
@@ -95,6 +98,11 @@ impl SagaRow {
             state: self.state.0.clone(),
             data,
         })
+    }
+
+    /// Whether it can only go forward.
+    pub(crate) fn is_past_pivot(&self) -> bool {
+        matches!(self.state.0.phase, Phase::Tail(Decision::Confirmed, _) | Phase::Final(Outcome::Completed))
     }
 
     /// Takes over what became of the saga.
@@ -122,6 +130,7 @@ impl SagaRow {
         });
         self.waits_for = participants.join(",");
         self.stuck_since = instance.stuck_since;
+        self.paused_by = instance.paused.as_ref().map(|pause| pause.by.to_string());
         self.deadline_at = matches!(instance.phase, Phase::Forward(_)).then_some(instance.deadline_at);
         self.wake_at = instance.wake_at;
         self.finished_at = instance.is_final().then_some(now);

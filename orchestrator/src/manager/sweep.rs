@@ -2,14 +2,17 @@
 //! again is bounded, and spared to participants that still have messages to read.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use messaging::{Bus, Handle, Runtime};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
+use saga::PausedBy;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, QueryResult, Statement, Value};
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::Workflow;
+use super::admission::Admission;
 use super::decider::{Input, ManagerDecider};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -21,6 +24,7 @@ pub(crate) fn start<W: Workflow>(
     handle: Handle<ManagerDecider<W>>,
     bus: Bus,
     db: DatabaseConnection,
+    admission: Arc<Admission>,
     runtime: &Runtime,
 ) {
     let shutdown = runtime.shutdown.clone();
@@ -28,16 +32,51 @@ pub(crate) fn start<W: Workflow>(
         let mut ticks = tokio::time::interval(SWEEP_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-            match due::<W>(&bus, &db).await {
-                Ok(sagas) => {
-                    for saga_id in sagas {
-                        handle.submit(Input::Advance(saga_id, saga::Input::Wake)).await;
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "the sweep found no database; again in a second"),
+            if let Err(error) = sweep(&handle, &bus, &db, &admission).await {
+                tracing::debug!(%error, "the sweep found no database; again in a second");
             }
         }
     });
+}
+
+async fn sweep<W: Workflow>(
+    handle: &Handle<ManagerDecider<W>>,
+    bus: &Bus,
+    db: &DatabaseConnection,
+    admission: &Admission,
+) -> Result<(), DbErr> {
+    for saga_id in due::<W>(bus, db).await? {
+        handle.submit(Input::Advance(saga_id, saga::Input::Wake)).await;
+    }
+    if admission.has_paused() {
+        for (saga_id, paused_by) in free_again::<W>(db).await? {
+            handle.submit(Input::Advance(saga_id, resume(paused_by))).await;
+        }
+    }
+    Ok(())
+}
+
+/// The sagas whose workflow or participant is not paused any more, with what paused them. Some at a time:
+/// who comes back is not flooded; and again every second: who dies in between leaves nobody behind.
+async fn free_again<W: Workflow>(db: &DatabaseConnection) -> Result<Vec<(Uuid, PausedBy)>, DbErr> {
+    let sql = format!(
+        "SELECT saga_id, paused_by FROM sagas WHERE finished_at IS NULL AND workflow = $1 \
+         AND paused_by <> 'saga' AND NOT EXISTS (SELECT 1 FROM pauses WHERE \
+         CASE scope WHEN 'workflow' THEN paused_by = 'workflow' AND name = workflow \
+         ELSE paused_by = 'participant ' || name END) ORDER BY saga_id LIMIT {WOKEN_MAX}"
+    );
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [Value::from(W::NAME)]);
+    let read = |row: &QueryResult| {
+        let word: String = row.try_get_by_index(1)?;
+        let paused_by = word.strip_prefix("participant ").map(str::to_owned);
+        Ok((row.try_get_by_index(0)?, paused_by.map_or(PausedBy::Workflow, PausedBy::Participant)))
+    };
+    db.query_all_raw(statement).await?.iter().map(read).collect()
+}
+
+fn resume(paused_by: PausedBy) -> saga::Input {
+    let reason = format!("the pause of its {paused_by} has ended");
+    saga::Input::Operator { action: saga::Action::Resume(paused_by), by: "sweep".to_owned(), reason }
 }
 
 /// The sagas to wake: those that wait for nobody who is busy, and those whose deadline has passed.
@@ -51,7 +90,7 @@ async fn due<W: Workflow>(bus: &Bus, db: &DatabaseConnection) -> Result<Vec<Uuid
     let free: Vec<String> = waited_for.iter().filter(|list| is_free(list)).cloned().collect();
     let sql = format!(
         "SELECT saga_id FROM sagas WHERE finished_at IS NULL AND workflow = $1 AND wake_at <= now() \
-         AND (waits_for = ANY($2) OR deadline_at <= now()) ORDER BY wake_at LIMIT {WOKEN_MAX}"
+         AND paused_by IS NULL AND (waits_for = ANY($2) OR deadline_at <= now()) ORDER BY wake_at LIMIT {WOKEN_MAX}"
     );
     let values: [Value; 2] = [W::NAME.into(), free.into()];
     let rows =
@@ -62,7 +101,7 @@ async fn due<W: Workflow>(bus: &Bus, db: &DatabaseConnection) -> Result<Vec<Uuid
 /// The participants, or lists of them, that due sagas wait for.
 async fn waited_for<W: Workflow>(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let sql = "SELECT DISTINCT waits_for FROM sagas \
-               WHERE finished_at IS NULL AND workflow = $1 AND wake_at <= now()";
+               WHERE finished_at IS NULL AND workflow = $1 AND wake_at <= now() AND paused_by IS NULL";
     let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [Value::from(W::NAME)]);
     db.query_all_raw(statement).await?.iter().map(|row| row.try_get_by_index(0)).collect()
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::super::pauses::Held;
 use super::super::saga_row::SagaRow;
 
 /// Where a saga stands, step by step, and what happened.
@@ -22,8 +23,12 @@ pub(crate) struct SagaStatus {
     key: Uuid,
     /// `running`, `compensating`, `tail`, `completed`, `rejected`, `cancelled` or `abandoned`.
     status: String,
-    /// Whether an operator paused it.
+    /// Whether it stands still because an operator paused it, its workflow or whom it waits for.
     paused: bool,
+    /// What: `saga`, `workflow` or `participant <name>`; told to operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    paused_by: Option<String>,
     /// Whether a step that has to succeed does not.
     stuck: bool,
     /// Its steps.
@@ -104,7 +109,8 @@ impl SagaStatus {
             version: view.version,
             key: row.key,
             status: view.status.as_str().to_owned(),
-            paused: false,
+            paused: view.paused,
+            paused_by: row.paused_by.clone(),
             stuck: view.stuck,
             steps: view.steps.into_iter().map(SagaStep::of).collect(),
             allowed_actions: view.allowed_actions.into_iter().map(str::to_owned).collect(),
@@ -115,10 +121,27 @@ impl SagaStatus {
         }
     }
 
+    /// As it is under the pauses that hold: what waits only for paused ones stands still, also before it
+    /// has met the pause.
+    pub(super) fn under(mut self, held: &Held, row: &SagaRow) -> Self {
+        let mut waited_for = row.waits_for.split(',').filter(|name| !name.is_empty()).peekable();
+        if self.paused || held.is_empty() || waited_for.peek().is_none() {
+            return self;
+        }
+        let pauses: Option<Vec<_>> = waited_for.map(|name| held.of(&row.workflow, name)).collect();
+        if let Some(pause) = pauses.as_deref().and_then(<[_]>::first) {
+            self.paused = true;
+            self.paused_by = Some(pause.paused_by().to_string());
+            self.allowed_actions.retain(|action| action != "retry");
+        }
+        self
+    }
+
     /// Without what is meant for operators.
     pub(crate) fn for_customers(mut self) -> Self {
         self.allowed_actions.clear();
         self.wake_at = None;
+        self.paused_by = None;
         for event in &mut self.history {
             event.payload = None;
         }
