@@ -4,6 +4,7 @@
 //! secret can also be given as a file (`NAME_FILE`), as mounted secrets are.
 
 mod databases;
+mod gateway;
 mod local;
 mod secret;
 
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use databases::{Databases, SERVICES};
+pub use gateway::GatewayConfig;
 pub use local::{CrashConfig, LocalConfig};
 use secret::read_secret;
 
@@ -262,8 +264,9 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        // Of our libraries only what needs somebody's attention.
-        let filter = "info,sqlx=warn,sea_orm_migration=warn,async_nats=warn".to_owned();
+        // Of our libraries only what needs somebody's attention, and is not said by us.
+        let filter =
+            "info,sqlx=warn,sea_orm_migration=warn,async_nats=warn,axum_reverse_proxy=off".to_owned();
         Self { filter, format: LogFormat::Text }
     }
 }

@@ -39,6 +39,9 @@ pub enum StartError {
     /// The address of a service's database has no meaning.
     #[error("the address of {0}'s database must begin with postgres://")]
     DatabaseAddress(&'static str),
+    /// The address of a service has no meaning.
+    #[error("the address of {0} must be http://host or http://host:port")]
+    ServiceAddress(&'static str),
     /// The database refuses.
     #[error("database: {0}")]
     Database(#[from] sea_orm::DbErr),

@@ -28,7 +28,7 @@ pub use problem::{PROBLEM_JSON, Problem};
 pub use trace::Trace;
 pub use validate::{FieldError, FieldErrors, Validate};
 
-pub(crate) use body::{declared_length, discard};
+pub(crate) use body::{declared_length, discard, read as read_body};
 pub(crate) use caller::bearer_token;
 pub(crate) use client_address::Peer;
 pub(crate) use trace::{REQUEST, RequestContext};

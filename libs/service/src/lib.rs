@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod database;
+pub mod gateway;
 mod house;
 pub mod http;
 pub mod metric_names;

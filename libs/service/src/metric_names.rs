@@ -14,6 +14,10 @@ pub const JWKS_FETCHES: &str = "rondo_jwks_fetches_total";
 /// Revoked sessions and changed roles that this process refuses tokens for.
 pub const REVOCATIONS_KNOWN: &str = "rondo_revocations_known";
 
+/// Requests that a gateway could not have answered, by `service` and `kind` (`away`, `broken`,
+/// `timeout`).
+pub const GATEWAY_FAILURES: &str = "rondo_gateway_failures_total";
+
 /// Tells the recorder what the names mean.
 pub(crate) fn describe() {
     describe_histogram!(
@@ -24,5 +28,10 @@ pub(crate) fn describe() {
     describe_gauge!(HTTP_CONNECTIONS, Unit::Count, "Open connections");
     describe_counter!(HTTP_PANICS, Unit::Count, "Handlers that panicked");
     describe_counter!(JWKS_FETCHES, Unit::Count, "Fetches of auth's keys");
+    describe_counter!(
+        GATEWAY_FAILURES,
+        Unit::Count,
+        "Requests that a service behind the gateway did not answer"
+    );
     describe_gauge!(REVOCATIONS_KNOWN, Unit::Count, "Revocations that this process knows");
 }

@@ -1,6 +1,7 @@
 //! The two listeners of a process, and the order in which it ends.
 
 mod connections;
+mod docs;
 mod envelope;
 mod internal;
 mod openapi;
@@ -9,8 +10,10 @@ mod public;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::HttpConfig;
 use crate::{House, Part, StartError, telemetry};
@@ -65,22 +68,17 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// # Errors
 /// None at present: what fails while serving is answered and logged.
 pub async fn run(house: House, parts: Vec<Part>, listeners: Listeners) -> Result<(), StartError> {
-    let grace = Duration::from_secs(house.config.http.shutdown_grace_seconds);
+    let grace = grace(&house.config.http);
     let (public, internal) = routers(&house, parts);
-    let public = Server::start("public", listeners.public, public, &house.config.http);
-    let internal = Server::start("internal", listeners.internal, internal, &house.config.http);
     house.tasks.spawn(keep_metrics(house.shutdown.clone()));
-
+    let serving = Serving::start(listeners, public, internal, &house.config.http);
     tokio::select! {
         () = house.draining.cancelled() => {}
         () = house.shutdown.cancelled() => {}
     }
     house.draining.cancel();
-    if !public.drain(grace).await {
-        tracing::warn!("requests did not finish within the grace and were cut off");
-    }
     // Loops end when nobody can call them any more, and the internal routes can.
-    internal.drain(INTERNAL_GRACE).await;
+    serving.drain(grace).await;
     house.shutdown.cancel();
     house.tasks.close();
     if tokio::time::timeout(grace, house.tasks.wait()).await.is_err() {
@@ -89,7 +87,46 @@ pub async fn run(house: House, parts: Vec<Part>, listeners: Listeners) -> Result
     Ok(())
 }
 
-fn routers(house: &House, parts: Vec<Part>) -> (axum::Router, axum::Router) {
+/// Serves a gateway's routes until `draining` is cancelled; requests in flight finish within the grace.
+pub(crate) async fn run_gateway(
+    routes: OpenApiRouter,
+    http: &HttpConfig,
+    listeners: Listeners,
+    draining: CancellationToken,
+) {
+    let public = public::shown(openapi::base().merge(routes), None);
+    let internal = internal::gateway_router(draining.clone());
+    let serving = Serving::start(listeners, public, internal, http);
+    keep_metrics(draining).await;
+    serving.drain(grace(http)).await;
+}
+
+/// Both listeners at work.
+struct Serving {
+    public: Server,
+    internal: Server,
+}
+
+impl Serving {
+    fn start(listeners: Listeners, public: Router, internal: Router, http: &HttpConfig) -> Self {
+        let public = Server::start("public", listeners.public, public, http);
+        let internal = Server::start("internal", listeners.internal, internal, http);
+        Self { public, internal }
+    }
+
+    async fn drain(self, grace: Duration) {
+        if !self.public.drain(grace).await {
+            tracing::warn!("requests did not finish within the grace and were cut off");
+        }
+        self.internal.drain(INTERNAL_GRACE).await;
+    }
+}
+
+fn grace(http: &HttpConfig) -> Duration {
+    Duration::from_secs(http.shutdown_grace_seconds)
+}
+
+fn routers(house: &House, parts: Vec<Part>) -> (Router, Router) {
     let (mut public, mut internal) = (openapi::base(), openapi::base());
     let mut checks = Vec::new();
     for part in parts {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 use super::Problem;
@@ -50,6 +50,22 @@ impl Peer {
             }
         }
         client
+    }
+
+    /// Whether it is a proxy that the configuration names.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.trusts(self.address.to_canonical())
+    }
+
+    /// What a proxy says of a request that it got from here: what was said before, if the one who says it
+    /// is believed, and the peer itself.
+    pub(crate) fn forwarded_for(&self, headers: &HeaderMap) -> HeaderValue {
+        let address = self.address.to_canonical().to_string();
+        let said = headers.get_all(FORWARDED_FOR).iter().filter(|_| self.is_trusted());
+        let said = said.filter_map(|line| line.to_str().ok()).map(str::to_owned);
+        let list = said.chain([address]).collect::<Vec<_>>().join(", ");
+        // Header values and an address, joined by a comma, are a header value.
+        HeaderValue::try_from(list).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     }
 
     fn trusts(&self, address: IpAddr) -> bool {

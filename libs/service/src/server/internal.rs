@@ -10,7 +10,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::future::join_all;
+use messaging::Bus;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::envelope::Listener;
@@ -27,19 +29,29 @@ type Checks = Vec<(String, ReadyCheck)>;
 pub(super) fn router(house: &House, parts: OpenApiRouter, mut checks: Checks) -> Router {
     checks.push(("tokens".to_owned(), house.tokens.ready()));
     checks.push(("revocations".to_owned(), house.tokens.revocations().ready()));
-    let readiness = Arc::new(Readiness { house: house.clone(), checks });
-    let router = openapi::served(parts)
+    let readiness = Readiness { draining: house.draining.clone(), bus: Some(house.bus.clone()), checks };
+    let router = openapi::served(parts).merge(probes(readiness));
+    let tokens = Some(house.tokens.clone());
+    public::finish(router, Listener { name: "internal", tokens, guarded: true, open: &OPEN })
+}
+
+/// Of a gateway, which can serve whoever of the services is away.
+pub(super) fn gateway_router(draining: CancellationToken) -> Router {
+    let router = probes(Readiness { draining, bus: None, checks: Checks::new() });
+    public::finish(router, Listener { name: "internal", tokens: None, guarded: false, open: &[] })
+}
+
+fn probes(readiness: Readiness) -> Router {
+    Router::new()
         .route("/livez", get(async || "alive\n"))
-        .route("/readyz", get(readyz).with_state(readiness))
-        .route("/metrics", get(render_metrics));
-    public::finish(
-        router,
-        Listener { name: "internal", tokens: house.tokens.clone(), guarded: true, open: &OPEN },
-    )
+        .route("/readyz", get(readyz).with_state(Arc::new(readiness)))
+        .route("/metrics", get(render_metrics))
 }
 
 struct Readiness {
-    house: House,
+    draining: CancellationToken,
+    /// None in a process that does not need it.
+    bus: Option<Bus>,
     checks: Checks,
 }
 
@@ -50,9 +62,11 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
         .map(|((name, _), answer)| (name.clone(), answer.map_or_else(Value::from, |()| "ok".into())))
         .collect();
     // No reason to be sent no requests: what they decide is published when NATS is back.
-    let nats = if readiness.house.bus.is_connected() { "ok" } else { "away, requests go on" };
-    checks.insert("nats".to_owned(), nats.into());
-    let draining = readiness.house.draining.is_cancelled();
+    if let Some(bus) = &readiness.bus {
+        let nats = if bus.is_connected() { "ok" } else { "away, requests go on" };
+        checks.insert("nats".to_owned(), nats.into());
+    }
+    let draining = readiness.draining.is_cancelled();
     let (status, word) = match (draining, well) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),

@@ -7,14 +7,19 @@ use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::envelope::{Listener, envelope};
-use super::openapi;
+use super::{docs, openapi};
 use crate::House;
 use crate::http::Problem;
+use crate::token::TokenVerifier;
 
 pub(super) fn router(house: &House, parts: OpenApiRouter) -> Router {
-    let tokens = house.tokens.clone();
+    shown(parts, Some(house.tokens.clone()))
+}
+
+/// With the document and its page.
+pub(super) fn shown(parts: OpenApiRouter, tokens: Option<TokenVerifier>) -> Router {
     let listener = Listener { name: "public", tokens, guarded: false, open: &[] };
-    finish(openapi::served(parts), listener)
+    finish(openapi::served(parts).merge(docs::routes()), listener)
 }
 
 /// Problems for unknown paths and methods, and the envelope around all of it.

@@ -1,0 +1,51 @@
+//! A gateway in front of services that run separately: the one address that clients know.
+//!
+//! It is a house without a service: the same listeners, the same envelope around every request, the same
+//! problems. It owns nothing and needs neither database, NATS nor keys; who a client is, each service
+//! decides by the token. Its table is made of the services' own documents: what they do not serve in
+//! public is not behind it.
+
+mod forward;
+mod headers;
+mod routes;
+
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
+
+use crate::config::{GatewayConfig, HttpConfig};
+use crate::server::{self, Listeners};
+use crate::{StartError, telemetry};
+use forward::Upstream;
+
+/// A service behind the gateway.
+#[derive(Clone)]
+pub struct Behind {
+    /// Its name; of it comes the setting that says where it is.
+    pub service: &'static str,
+    /// What it serves in public.
+    pub api: OpenApi,
+}
+
+/// Serves until `draining` is cancelled, and lets requests in flight finish within the grace.
+///
+/// # Errors
+/// The address of a service is missing, or is none.
+pub async fn run(
+    http: &HttpConfig,
+    gateway: &GatewayConfig,
+    services: Vec<Behind>,
+    listeners: Listeners,
+    draining: CancellationToken,
+) -> Result<(), StartError> {
+    // Before anything is counted: what came earlier would be lost.
+    telemetry::metrics();
+    let client = forward::client();
+    let mut table = Vec::with_capacity(services.len());
+    for Behind { service, api } in services {
+        let url = gateway.public_url(http, service);
+        let url = url.ok_or_else(|| StartError::Missing(format!("{}_PUBLIC_URL", service.to_uppercase())))?;
+        table.push((Upstream::new(service, url, &client, gateway.timeout())?, api));
+    }
+    server::run_gateway(routes::router(table), http, listeners, draining).await;
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! One request to the service that answers it, and what the client is told when that one does not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use axum_reverse_proxy::{ProxyError, ProxyPolicy, ReverseProxy, XForwardedFor};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::headers;
+use crate::StartError;
+use crate::http::{Peer, Problem, Trace, read_body};
+use crate::metric_names::GATEWAY_FAILURES;
+
+/// A service that is there accepts at once.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Shorter than the services keep connections that nobody uses.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// When to try again, in seconds.
+const RETRY_AFTER: u32 = 1;
+
+type Connections = Client<HttpConnector, Body>;
+
+/// A service, and the way to it.
+pub(super) struct Upstream {
+    service: &'static str,
+    proxy: ReverseProxy<HttpConnector>,
+}
+
+/// Connections to all services; shared, kept open, given up when they are idle.
+pub(super) fn client() -> Connections {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .build(connector)
+}
+
+impl Upstream {
+    /// The way to a service.
+    ///
+    /// # Errors
+    /// The address is no `http://host[:port]`.
+    pub(super) fn new(
+        service: &'static str,
+        url: &str,
+        client: &Connections,
+        timeout: Duration,
+    ) -> Result<Self, StartError> {
+        let uri = url.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
+        if uri.is_none_or(|uri| uri.authority().is_none()) {
+            return Err(StartError::ServiceAddress(service));
+        }
+        // Where a request comes from is told by `headers`.
+        let policy =
+            ProxyPolicy::new().with_upstream_timeout(timeout).with_x_forwarded_for(XForwardedFor::Preserve);
+        let proxy = ReverseProxy::new_with_client("/", url, client.clone()).with_policy(policy);
+        Ok(Self { service, proxy })
+    }
+
+    fn problem(&self, status: StatusCode, error: &ProxyError) -> Problem {
+        let (kind, problem) = if status == StatusCode::GATEWAY_TIMEOUT {
+            let detail = "the service did not answer in time; whether it was done is not known";
+            ("timeout", Problem::new(status, "gateway_timeout", detail))
+        } else if error.is_connect() {
+            let detail = "the service is away; nothing was done";
+            ("away", Problem::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", detail))
+        } else {
+            let detail = "the service broke off; whether it was done is not known";
+            ("broken", Problem::new(StatusCode::BAD_GATEWAY, "bad_gateway", detail))
+        };
+        metrics::counter!(GATEWAY_FAILURES, "service" => self.service, "kind" => kind).increment(1);
+        tracing::warn!(
+            service = self.service,
+            kind,
+            error = error.message(),
+            trace_id = Trace::current().id(),
+            "a service does not answer"
+        );
+        problem.retry_after(RETRY_AFTER)
+    }
+}
+
+/// Reads the body within its limits, so that a slow client holds no connection to a service; the answer
+/// streams.
+pub(super) async fn forward(
+    State(upstream): State<Arc<Upstream>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let body = read_body(body).await?;
+    let peer = parts.extensions.remove::<Peer>();
+    let peer = peer.ok_or_else(|| Problem::internal("a request without a peer"))?;
+    headers::rewrite(&mut parts.headers, &peer, &Trace::current());
+    let Ok(response) = upstream.proxy.proxy_request(Request::from_parts(parts, body.into())).await;
+    match response.extensions().get::<ProxyError>() {
+        Some(error) => Err(upstream.problem(response.status(), error)),
+        None => Ok(response),
+    }
+}
