@@ -22,6 +22,11 @@ const WRITERS: u32 = 3;
 /// Connections for everything that only looks.
 const READERS: u32 = 8;
 
+/// What clients can ask for: known without starting the service.
+pub fn public_api() -> utoipa::openapi::OpenApi {
+    order::public().into_openapi()
+}
+
 /// Starts the service: its loop and clock in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors

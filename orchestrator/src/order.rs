@@ -13,7 +13,7 @@ use saga::{Cause, Decision, Definition, Outcome, Saga};
 
 pub use cancellation::{CancellationWorkflow, CancellationWorkflowManager};
 pub use data::{Delivery, Goods, Order};
-pub(crate) use http::routes;
+pub(crate) use http::{public, routes};
 pub use row::{OrderRow, OrderStatus};
 
 use crate::manager::Workflow;

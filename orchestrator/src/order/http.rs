@@ -37,8 +37,9 @@ use request::NewOrder;
 /// The scope of this route's idempotency keys.
 const ROUTE: &str = "POST /api/v1/order";
 
+/// What the handlers share.
 #[derive(Clone)]
-struct Orders {
+pub(crate) struct Orders {
     manager: OrderWorkflowManager,
     cancellations: CancellationWorkflowManager,
     currency: Arc<str>,
@@ -54,10 +55,22 @@ pub(crate) fn routes(
     draining: CancellationToken,
 ) -> OpenApiRouter {
     let orders = Orders { manager, cancellations, currency: currency.into(), draining };
-    let creating = OpenApiRouter::new().routes(routes!(create)).layer(from_fn_with_state(admission, admit));
+    creating().layer(from_fn_with_state(admission, admit)).merge(existing()).with_state(orders)
+}
+
+/// All of them, without what they need to answer.
+pub(crate) fn public() -> OpenApiRouter<Orders> {
+    creating().merge(existing())
+}
+
+fn creating() -> OpenApiRouter<Orders> {
+    OpenApiRouter::new().routes(routes!(create))
+}
+
+/// What concerns orders that are there.
+fn existing() -> OpenApiRouter<Orders> {
     let looking = OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(saga));
-    let cancelling = OpenApiRouter::new().routes(routes!(cancel::cancel));
-    creating.merge(looking).merge(cancelling).with_state(orders)
+    looking.routes(routes!(cancel::cancel))
 }
 
 /// Create an order.
