@@ -177,6 +177,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// Whether nothing happens to it any more.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Rejected | Self::Cancelled | Self::Abandoned)
+    }
+
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {

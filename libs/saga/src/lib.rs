@@ -26,4 +26,4 @@ pub use history::{Note, Record, replay};
 pub use input::{Action, Input, PausedBy};
 pub use instance::{Cause, Decision, Instance, Outcome, Pause, Phase, State, Status, Waiting};
 pub use step_set::StepSet;
-pub use view::{HistoryView, SagaView, StepStatus, StepView, describe};
+pub use view::{HistoryView, SagaView, StepStatus, StepView, describe, tell};

@@ -84,6 +84,11 @@ pub fn describe<D>(definition: &Definition<D>, instance: &Instance<D>, history: 
     }
 }
 
+/// What one record of history tells.
+pub fn tell<D>(definition: &Definition<D>, record: &Record) -> Vec<HistoryView> {
+    line::lines(definition, record).collect()
+}
+
 impl SagaView {
     /// Without what is meant for operators only.
     #[must_use]

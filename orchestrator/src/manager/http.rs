@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use messaging::rows::select;
+pub(crate) use saga::HistoryView as SagaLine;
 use saga::Record;
 use sea_orm::DatabaseConnection;
 use service::http::documentation::{Failures, Forbidden, NotFound, Unauthenticated, Unprocessable};
@@ -79,6 +80,26 @@ pub(crate) async fn saga_status<W: Workflow>(
     let history = history(db, saga_id).await?;
     let view = describe::<W>(row, &history)?.ok_or_else(unknown_version)?;
     Ok(Some(SagaStatus::of(view, row)))
+}
+
+/// What the history of a saga of this workflow tells from the record with this number on.
+pub(crate) async fn lines_from<W: Workflow>(
+    db: &DatabaseConnection,
+    saga_id: Uuid,
+    seq: u32,
+) -> Result<Vec<SagaLine>, Problem> {
+    let from = i32::try_from(seq).unwrap_or(i32::MAX);
+    let wanted = select("saga_id = $1 AND seq >= $2 ORDER BY seq").bind(saga_id).bind(from);
+    let news: Vec<HistoryRow> = wanted.read(db).await?;
+    if news.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found: Vec<SagaRow> = select("saga_id = $1").bind(saga_id).read(db).await?;
+    let version = found.first().map(SagaRow::definition_version);
+    let definitions = W::definitions();
+    let definition = definitions.iter().find(|definition| Some(definition.version()) == version);
+    let definition = definition.ok_or_else(|| Problem::internal("a saga of an unknown version"))?;
+    Ok(news.into_iter().flat_map(|row| saga::tell(definition, &row.record())).collect())
 }
 
 async fn history(db: &DatabaseConnection, saga_id: Uuid) -> Result<Vec<Record>, Problem> {

@@ -2,7 +2,10 @@
 
 mod answer;
 mod cancel;
+mod events;
 mod request;
+mod streams;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +36,7 @@ use super::{
 use crate::manager::{Admission, Answer, NewSaga, SagaStatus, admit, now, saga_status};
 use answer::{OrderOut, respond};
 use request::NewOrder;
+use streams::Streams;
 
 /// The scope of this route's idempotency keys.
 const ROUTE: &str = "POST /api/v1/order";
@@ -42,6 +46,7 @@ const ROUTE: &str = "POST /api/v1/order";
 pub(crate) struct Orders {
     manager: OrderWorkflowManager,
     cancellations: CancellationWorkflowManager,
+    streams: Streams,
     currency: Arc<str>,
     draining: CancellationToken,
 }
@@ -54,7 +59,8 @@ pub(crate) fn routes(
     currency: String,
     draining: CancellationToken,
 ) -> OpenApiRouter {
-    let orders = Orders { manager, cancellations, currency: currency.into(), draining };
+    let streams = Streams::default();
+    let orders = Orders { manager, cancellations, streams, currency: currency.into(), draining };
     creating().layer(from_fn_with_state(admission, admit)).merge(existing()).with_state(orders)
 }
 
@@ -70,7 +76,7 @@ fn creating() -> OpenApiRouter<Orders> {
 /// What concerns orders that are there.
 fn existing() -> OpenApiRouter<Orders> {
     let looking = OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(saga));
-    looking.routes(routes!(cancel::cancel))
+    looking.routes(routes!(cancel::cancel)).routes(routes!(events::events))
 }
 
 /// Create an order.

@@ -119,7 +119,8 @@ async fn either_the_courier_or_the_cancel_is_first() {
     for _ in 0..8 {
         let order_id = order_id(&customer.order(&items(&[(tea, 1)])).await);
         customer.sees_saga(order_id, "completed").await;
-        let (cancelled, sent) = tokio::join!(customer.cancel(order_id, 30), shop.courier_says("sent", order_id));
+        let (cancelled, sent) =
+            tokio::join!(customer.cancel(order_id, 30), shop.courier_says("sent", order_id));
         match (cancelled.status, sent.status) {
             (200, 409) => is_cancelled(&shop, &customer, order_id, money).await,
             (409, 200) => {

@@ -146,6 +146,11 @@ macro_rules! word_column {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
+
+            /// The value of a word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
         }
         impl $crate::rows::Column for $type {
             const SQL_TYPE: &'static str = "text";
@@ -158,10 +163,8 @@ macro_rules! word_column {
                 index: usize,
             ) -> Result<Self, $crate::rows::sqlx::Error> {
                 let word: &str = $crate::rows::sqlx::Row::try_get(row, index)?;
-                match word {
-                    $($word => Ok(Self::$variant),)+
-                    other => Err($crate::rows::sqlx::Error::Decode(format!("unknown word {other:?}").into())),
-                }
+                Self::from_word(word)
+                    .ok_or_else(|| $crate::rows::sqlx::Error::Decode(format!("unknown word {word:?}").into()))
             }
         }
     };

@@ -1,0 +1,108 @@
+//! Pausing whole workflows and participants.
+
+use serde_json::{Value, json};
+use testkit::{Answer, Client, eventually};
+use uuid::Uuid;
+
+use crate::acting::{act, saga};
+use crate::shop::{Shop, WITHIN, order_id, price};
+
+const PAUSES: &str = "/internal/api/v1/pauses";
+
+async fn pause(operator: &Client, scope: &str, name: &str) -> Answer {
+    operator.post(PAUSES, &json!({ "scope": scope, "name": name, "reason": "maintenance" })).await
+}
+
+async fn resume(operator: &Client, scope: &str, name: &str) -> Answer {
+    let body = json!({ "scope": scope, "name": name, "reason": "done" });
+    operator.post(&format!("{PAUSES}/resume"), &body).await
+}
+
+fn sent_to(saga: &Value, step: &str) -> bool {
+    saga["history"].as_array().unwrap().iter().any(|line| line["event"] == "sent" && line["step"] == step)
+}
+
+async fn stands_still_by(operator: &Client, id: Uuid, by: &str) -> Value {
+    eventually(WITHIN, "the saga to stand still", async || {
+        let found = saga(operator, id).await;
+        let met = found["history"].as_array().unwrap().iter().any(|line| line["event"] == "paused");
+        (found["paused_by"] == by && met).then_some(found)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_paused_participant_is_sent_nothing_and_the_others_are() {
+    let shop = Shop::open().await;
+    let (customer, operator) = (shop.customer_with(1_000).await, shop.orchestrator.operator());
+    let first = pause(&operator, "participant", "notification").await;
+    assert_eq!((first.status, &first.body["reason"]), (200, &json!("maintenance")), "{first:?}");
+    assert_eq!(pause(&operator, "participant", "notification").await.body, first.body, "twice is once");
+    assert_eq!(operator.get(PAUSES).await.body["items"], json!([first.body]));
+    let id = order_id(&customer.order(&price(100)).await);
+    let captured = async || (shop.money(&customer).await == (900, 0)).then_some(());
+    eventually(WITHIN, "the money to be captured", captured).await;
+    let standing = stands_still_by(&operator, id, "participant notification").await;
+    assert!(sent_to(&standing, "capture_funds") && !sent_to(&standing, "notify_joy"), "{standing}");
+    assert_eq!((&standing["status"], &standing["paused"]), (&json!("tail"), &json!(true)));
+    assert!(!standing["allowed_actions"].as_array().unwrap().contains(&json!("resume")));
+    for action in ["resume", "retry"] {
+        assert_eq!(act(&operator, id, action, json!({})).await.problem(), (409, "not_allowed"), "{action}");
+    }
+    assert_eq!(shop.letters(&customer, id).await, [""; 0]);
+    assert_eq!(resume(&operator, "participant", "notification").await.status, 200);
+    customer.sees_saga(id, "completed").await;
+    assert_eq!(shop.letters(&customer, id).await, ["order_confirmed"]);
+    assert_eq!(resume(&operator, "participant", "notification").await.problem(), (404, "not_found"));
+    let trail = operator.get("/internal/api/v1/audit/actions").await.body;
+    let told = |row: &Value| (row["action"].clone(), row["target"].clone());
+    let target = json!("participant notification");
+    assert_eq!(
+        trail["items"].as_array().unwrap().iter().map(told).collect::<Vec<_>>(),
+        [(json!("resume"), target.clone()), (json!("pause"), target)]
+    );
+}
+
+#[tokio::test]
+async fn a_paused_workflow_takes_orders_and_sends_nothing_in_every_replica() {
+    let shop = Shop::open().await;
+    let second = shop.bed.run(orchestrator::start).await;
+    let (customer, operator) = (shop.customer_with(100_000).await, shop.orchestrator.operator());
+    assert_eq!(pause(&operator, "workflow", "order").await.status, 200);
+    let here = order_id(&customer.order_with(&[("prefer", "wait=0")], &price(100)).await);
+    let standing = stands_still_by(&operator, here, "workflow").await;
+    assert!(!sent_to(&standing, "reserve_funds"), "{standing}");
+    let there = second.user(customer.user_id, &[service::token::Role::User]);
+    let also_there = eventually(WITHIN, "the other replica to know", async || {
+        let answer = there.post("/api/v1/order", &price(100)).await;
+        (answer.status == 202).then(|| order_id(&answer))
+    })
+    .await;
+    stands_still_by(&operator, also_there, "workflow").await;
+    // Whatever an operator does to one of them: nothing is sent.
+    assert_eq!(act(&operator, here, "cancel", json!({})).await.status, 200);
+    assert_eq!(resume(&operator, "workflow", "order").await.status, 200);
+    customer.sees(here, "cancelled").await;
+    customer.sees(also_there, "confirmed").await;
+    shop.is_quiet().await;
+}
+
+#[tokio::test]
+async fn only_what_exists_is_paused_and_by_operators_alone() {
+    let shop = Shop::open().await;
+    let operator = shop.orchestrator.operator();
+    for (scope, name) in
+        [("workflow", "billing"), ("participant", "order"), ("saga", "order"), ("workflow", "")]
+    {
+        assert_eq!(
+            pause(&operator, scope, name).await.problem(),
+            (422, "validation_failed"),
+            "{scope} {name}"
+        );
+    }
+    assert_eq!(resume(&operator, "workflow", "order").await.problem(), (404, "not_found"));
+    let service = shop.orchestrator.service("billing");
+    assert_eq!(pause(&service, "workflow", "order").await.problem(), (403, "forbidden"));
+    assert_eq!(resume(&service, "workflow", "order").await.problem(), (403, "forbidden"));
+    assert_eq!(operator.get(PAUSES).await.body, json!({ "items": [] }));
+}
