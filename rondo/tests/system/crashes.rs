@@ -53,17 +53,22 @@ async fn a_participant_that_dies_while_undoing_has_undone_once() {
 }
 
 #[tokio::test]
+async fn a_delivery_that_dies_between_commit_and_publish_books_one_courier() {
+    survives("delivery", "after_commit_before_publish", 1).await;
+}
+
+#[tokio::test]
 #[ignore = "long: make proof"]
 async fn every_service_survives_dying_at_every_point() {
     let points = ["before_commit", "after_commit_before_publish", "after_publish_before_ack"];
-    for victim in ["orchestrator", "billing", "stock", "notification"] {
+    for victim in ["orchestrator", "billing", "stock", "delivery", "notification"] {
         for point in points {
             for nth in [1, 3] {
                 survives(victim, point, nth).await;
             }
         }
     }
-    for victim in ["orchestrator", "stock"] {
+    for victim in ["orchestrator", "stock", "delivery"] {
         survives(victim, "while_undoing", 1).await;
     }
     // Nothing after billing's step refuses, but at the pivot a hold that lasts an hour is too short.
@@ -76,7 +81,7 @@ async fn every_service_survives_dying_at_every_point() {
 async fn random_deaths_lose_and_double_nothing() {
     let mut system = System::start(&SEPARATE).await;
     let mut shop = Shop::open(&system, 10, 5).await;
-    let victims = ["orchestrator", "billing", "stock", "notification"];
+    let victims = ["orchestrator", "billing", "stock", "delivery", "notification"];
     for round in 0..40_usize {
         shop.place(&system, "orchestrator", 20).await;
         let victim = victims[round.wrapping_mul(7) % victims.len()];

@@ -49,7 +49,7 @@ async fn deleting_every_stream_while_sagas_run_only_delays_them() {
     let jetstream = async_nats::jetstream::new(client);
     for _ in 0..3 {
         shop.place(&system, "orchestrator", 20).await;
-        for stream in ["CMD_BILLING", "CMD_STOCK", "CMD_NOTIFICATION", "REPLIES", "EVENTS"] {
+        for stream in ["CMD_BILLING", "CMD_STOCK", "CMD_DELIVERY", "CMD_NOTIFICATION", "REPLIES", "EVENTS"] {
             // One that is gone already is as good as deleted.
             let _ = jetstream.delete_stream(stream).await;
         }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use testkit::eventually;
 use uuid::Uuid;
 
+use super::deliveries;
 use super::processes::System;
 
 /// What a customer of these tests has, in minor units.
@@ -53,18 +54,18 @@ impl Shop {
     }
 
     /// Places orders at once, without waiting for decisions; every fifth is too expensive and will be
-    /// undone after its stock was reserved.
+    /// undone after its stock was reserved. Every second wants a courier, in one of a few hours.
     pub(crate) async fn place(&mut self, system: &System, through: &str, orders: usize) {
         let placing = (0..orders).map(|index| {
             let customer = self.customers[index % self.customers.len()];
             let position = self.positions[index % self.positions.len()];
             let quantity = if index % 5 == 4 { 2 * DEPOSIT / PRICE } else { 1 };
-            place_one(
-                system,
-                through,
-                customer,
-                json!({"items": [{"position_id": position, "quantity": quantity}]}),
-            )
+            let items = json!([{ "position_id": position, "quantity": quantity }]);
+            let body = match index % 2 {
+                0 => json!({ "items": items, "delivery": { "address": "Omsk", "slot": slot(index) } }),
+                _ => json!({ "items": items }),
+            };
+            place_one(system, through, customer, body)
         });
         let placed = futures::future::join_all(placing).await;
         self.accepted.extend(placed.into_iter().flatten());
@@ -83,9 +84,21 @@ impl Shop {
             let kept = format!("SELECT count(*) FROM orders WHERE order_id = '{order}'");
             assert_eq!(system.number("orchestrator", &kept).await, 1, "the accepted order {order} is kept");
         }
+        // The events about them are as safe as the orders themselves.
+        eventually(END_WITHIN, "every confirmed order's items to be sold", async || {
+            (system.number("stock", "SELECT sum(reserved)::bigint FROM positions").await == 0).then_some(())
+        })
+        .await;
+        deliveries::agree(system).await;
         let report = audit(system).await;
         assert!(report.is_clean(), "{report:#?}");
     }
+}
+
+/// A full hour of one of the days to come.
+fn slot(index: usize) -> String {
+    let day = chrono::Utc::now().date_naive() + chrono::Days::new(2);
+    format!("{day}T{:02}:00:00Z", index % 4 + 8)
 }
 
 /// One order through a process; its id if it was accepted. A process that dies meanwhile gives none.

@@ -10,7 +10,7 @@ use super::processes::{SEPARATE, System};
 
 async fn two_of_everything() -> System {
     let mut system = System::start(&SEPARATE).await;
-    for service in ["billing", "stock", "notification", "orchestrator"] {
+    for service in ["billing", "stock", "delivery", "notification", "orchestrator"] {
         let second = format!("{service}-2");
         system.launch(&second, &[service], &[]);
         system.ready(&second).await;
