@@ -9,7 +9,6 @@ use uuid::Uuid;
 pub(crate) struct Credentials {
     pub(crate) user_id: Uuid,
     pub(crate) password_hash: String,
-    pub(crate) roles: Vec<String>,
 }
 
 /// A user's try to register.
@@ -35,9 +34,16 @@ pub(crate) enum Stored {
 
 /// The credentials of an e-mail.
 pub(crate) async fn find(db: &impl ConnectionTrait, email: &Email) -> Result<Option<Credentials>, DbErr> {
-    let sql = "SELECT user_id, password_hash, roles FROM credentials WHERE email = $1";
+    let sql = "SELECT user_id, password_hash FROM credentials WHERE email = $1";
     let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [email.as_str().into()]);
     Credentials::find_by_statement(statement).one(db).await
+}
+
+/// A user's roles at this moment.
+pub(crate) async fn roles(db: &impl ConnectionTrait, user_id: Uuid) -> Result<Option<Vec<String>>, DbErr> {
+    let sql = "SELECT roles FROM credentials WHERE user_id = $1";
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [user_id.into()]);
+    db.query_one_raw(statement).await?.map(|row| row.try_get_by_index(0)).transpose()
 }
 
 /// Stores a registration; repeated by the same user it sets the password again.

@@ -18,7 +18,11 @@ use crate::Shared;
 
 /// What clients reach.
 pub(crate) fn public() -> OpenApiRouter<Shared> {
-    OpenApiRouter::default().routes(routes!(login::login)).routes(routes!(jwks::jwks))
+    OpenApiRouter::default()
+        .routes(routes!(login::login))
+        .routes(routes!(refresh::refresh))
+        .routes(routes!(logout::logout))
+        .routes(routes!(jwks::jwks))
 }
 
 /// What operators, the user service and gateways reach.

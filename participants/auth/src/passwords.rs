@@ -8,7 +8,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use secrecy::{ExposeSecret, SecretString};
 use service::config::SecurityConfig;
 use service::http::Problem;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a password waits for its turn.
 const TURN_WAIT: Duration = Duration::from_secs(5);
@@ -21,6 +21,11 @@ pub(crate) struct Passwords {
     nobody: String,
     turn_wait: Duration,
 }
+
+/// The right to work on a password now.
+pub(crate) struct Turn(
+    #[expect(dead_code, reason = "held, and given back by its drop")] OwnedSemaphorePermit,
+);
 
 /// A password was neither hashed nor checked.
 #[derive(Debug, thiserror::Error)]
@@ -57,44 +62,49 @@ impl Passwords {
         })
     }
 
+    /// Waits for a turn: as many as the configuration says are given at a time.
+    pub(crate) async fn turn(&self) -> Result<Turn, PasswordError> {
+        let turn = tokio::time::timeout(self.turn_wait, Arc::clone(&self.turns).acquire_owned());
+        // The semaphore is never closed.
+        turn.await.map_err(|_| PasswordError::Busy)?.map(Turn).map_err(|_| PasswordError::Busy)
+    }
+
     /// The hash to store, with its salt and cost (PHC format).
     pub(crate) async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
         let hash = move |argon2: &Argon2<'_>| argon2.hash_password(password.expose_secret().as_bytes());
-        Ok(self.in_turn(move |argon2| hash(argon2).map(|hash| hash.to_string())).await??)
+        let turn = self.turn().await?;
+        let (hash, _) = self.work(turn, move |argon2| hash(argon2).map(|hash| hash.to_string())).await?;
+        Ok(hash?)
     }
 
-    /// Whether the password is that of `stored`; takes as long when there is none.
+    /// Whether the password is that of `stored`; takes as long when there is none. The turn comes back, so
+    /// that the next attempt can wait until this one is noted.
     pub(crate) async fn verify(
         &self,
+        turn: Turn,
         password: SecretString,
         stored: Option<String>,
-    ) -> Result<bool, PasswordError> {
+    ) -> Result<(bool, Turn), PasswordError> {
         let exists = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        let verified = self.in_turn(move |argon2| -> Result<(), argon2::password_hash::Error> {
+        let verify = move |argon2: &Argon2<'_>| -> Result<(), argon2::password_hash::Error> {
             argon2.verify_password(password.expose_secret().as_bytes(), &PasswordHash::new(&stored)?)
-        });
-        match verified.await? {
-            Ok(()) => Ok(exists),
-            Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-            Err(error) => Err(error.into()),
+        };
+        match self.work(turn, verify).await? {
+            (Ok(()), turn) => Ok((exists, turn)),
+            (Err(argon2::password_hash::Error::PasswordInvalid), turn) => Ok((false, turn)),
+            (Err(error), _) => Err(error.into()),
         }
     }
 
-    async fn in_turn<T: Send + 'static>(
+    async fn work<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
-    ) -> Result<T, PasswordError> {
-        let turn = tokio::time::timeout(self.turn_wait, Arc::clone(&self.turns).acquire_owned());
-        // The semaphore is never closed.
-        let turn = turn.await.map_err(|_| PasswordError::Busy)?.map_err(|_| PasswordError::Busy)?;
+    ) -> Result<(T, Turn), PasswordError> {
         let argon2 = self.argon2.clone();
-        let worked = tokio::task::spawn_blocking(move || {
-            // Held to the end of the work: a caller who hangs up frees no core.
-            let _turn = turn;
-            work(&argon2)
-        });
-        Ok(worked.await?)
+        // The turn is held to the end of the work: a caller who hangs up frees no core.
+        Ok(tokio::task::spawn_blocking(move || (work(&argon2), turn)).await?)
     }
 }
 
@@ -112,9 +122,13 @@ mod tests {
         let passwords = cheap(1);
         let stored = passwords.hash("correct horse".into()).await.unwrap();
         assert!(stored.starts_with("$argon2id$"));
-        assert!(passwords.verify("correct horse".into(), Some(stored.clone())).await.unwrap());
-        assert!(!passwords.verify("wrong horse".into(), Some(stored)).await.unwrap());
-        assert!(!passwords.verify("correct horse".into(), None).await.unwrap());
+        let verify = async |password: &str, stored: Option<String>| {
+            let turn = passwords.turn().await.unwrap();
+            passwords.verify(turn, password.into(), stored).await.unwrap().0
+        };
+        assert!(verify("correct horse", Some(stored.clone())).await);
+        assert!(!verify("wrong horse", Some(stored)).await);
+        assert!(!verify("correct horse", None).await);
     }
 
     #[tokio::test]
@@ -129,7 +143,12 @@ mod tests {
     #[tokio::test]
     async fn who_waits_too_long_for_a_turn_is_told_to_come_back() {
         let passwords = Passwords { turn_wait: Duration::from_millis(10), ..cheap(1) };
-        let _taken = Arc::clone(&passwords.turns).acquire_owned().await.unwrap();
+        let turn = passwords.turn().await.unwrap();
         assert!(matches!(passwords.hash("any".into()).await, Err(PasswordError::Busy)));
+        // Checked, and not yet given back.
+        let (_, turn) = passwords.verify(turn, "any".into(), None).await.unwrap();
+        assert!(matches!(passwords.turn().await, Err(PasswordError::Busy)));
+        drop(turn);
+        assert!(passwords.hash("any".into()).await.is_ok());
     }
 }

@@ -1,31 +1,75 @@
-//! Roles given by who starts the system: its first operator has nobody above.
+//! Changes of roles: one way for operators, and one for who starts the system, whose first operator has
+//! nobody above.
 
 use contracts::{Email, Timestamp};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
-use service::token::Role;
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, FromQueryResult, Statement,
+    TransactionTrait, Value,
+};
+use service::config::SecurityConfig;
+use service::token::{Role, Roles};
+use uuid::Uuid;
+
+use crate::revocations::{self, Revocation};
+
+/// How a change of roles ended.
+#[derive(Debug)]
+pub(crate) enum Changed {
+    /// There is no such user.
+    Unknown,
+    /// These are the roles that the user had.
+    No,
+    /// Tokens that say other roles are revoked.
+    Yes(Revocation),
+}
+
+#[derive(FromQueryResult)]
+struct RolesOnly {
+    roles: Vec<String>,
+}
+
+fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
+    Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
+}
+
+/// Changes a user's roles, and revokes the tokens that say others, in one transaction.
+pub(crate) async fn change(
+    db: &DatabaseConnection,
+    user_id: Uuid,
+    security: &SecurityConfig,
+    now: Timestamp,
+    decide: impl FnOnce(Roles) -> Roles + Send,
+) -> Result<Changed, DbErr> {
+    let tx = db.begin().await?;
+    let lock = "SELECT roles FROM credentials WHERE user_id = $1 FOR UPDATE";
+    let found = RolesOnly::find_by_statement(statement(lock, [user_id.into()])).one(&tx).await?;
+    let Some(before) = found else { return Ok(Changed::Unknown) };
+    let before: Roles = before.roles.iter().collect();
+    let after = decide(before);
+    if after == before {
+        return Ok(Changed::No);
+    }
+    let set = "UPDATE credentials SET roles = $2, updated_at = $3 WHERE user_id = $1";
+    tx.execute_raw(statement(set, [user_id.into(), after.names().into(), now.into()])).await?;
+    let length = revocations::length(security);
+    let revoked = revocations::of_roles(&tx, user_id, &after.names(), length).await?;
+    tx.commit().await?;
+    // An upsert always returns its row.
+    Ok(revoked.map_or(Changed::No, Changed::Yes))
+}
 
 /// Gives a role to the user with this e-mail, if they have it not yet; it is in their tokens from the
-/// next login. Whether there is such a user.
+/// next login or refresh, and tokens without it stop working. Whether there is such a user.
 ///
 /// # Errors
 /// The database refuses.
 pub async fn ensure_role(
-    db: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     email: &Email,
     role: Role,
-    now: Timestamp,
+    security: &SecurityConfig,
 ) -> Result<bool, DbErr> {
-    let sql = "UPDATE credentials SET roles = array_append(roles, $2), updated_at = $3 \
-        WHERE email = $1 AND NOT roles @> ARRAY[$2]";
-    let values = [email.as_str().into(), role.as_str().into(), now.into()];
-    db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
-    has_account(db, email).await
-}
-
-/// Whether somebody registered with this e-mail.
-///
-/// # Errors
-/// The database refuses.
-pub async fn has_account(db: &impl ConnectionTrait, email: &Email) -> Result<bool, DbErr> {
-    Ok(crate::credentials::find(db, email).await?.is_some())
+    let Some(user) = crate::credentials::find(db, email).await? else { return Ok(false) };
+    change(db, user.user_id, security, chrono::Utc::now(), |roles| roles.with(role)).await?;
+    Ok(true)
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use contracts::Email;
 use migrations::auth::Migrator;
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sea_orm::{FromQueryResult, Statement};
 use serde_json::{Value, json};
 use service::token::{Identity, Role, TokenVerifier};
 use testkit::{Answer, Process, TestBed};
@@ -94,15 +94,15 @@ async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
         started.elapsed()
     };
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
-    for _ in 0..11 {
-        // In turns, so that a busy machine slows both.
+    for _ in 0..9 {
+        // Fewer than are throttled; in turns, so that a busy machine slows both.
         known.push(time("ann@example.com").await);
         unknown.push(time("nobody@example.com").await);
     }
     known.sort_unstable();
     unknown.sort_unstable();
     // Without the hash an unknown user would take a small fraction of it.
-    assert!(unknown[5] * 2 > known[5], "known {known:?}, unknown {unknown:?}");
+    assert!(unknown[4] * 2 > known[4], "known {known:?}, unknown {unknown:?}");
 }
 
 #[tokio::test]
@@ -185,30 +185,16 @@ async fn a_role_given_is_in_the_next_token_and_giving_it_twice_changes_nothing()
     let bed = bed().await;
     let auth = bed.run(auth::start).await;
     let email = Email::parse("op@example.com").unwrap();
-    let now = chrono::Utc::now();
-    assert!(!auth::ensure_role(&bed.db, &email, Role::Operator, now).await.unwrap());
+    let ensure =
+        async || auth::ensure_role(&bed.db, &email, Role::Operator, &bed.config.security).await.unwrap();
+    assert!(!ensure().await);
     register(&auth, &registration(Uuid::now_v7(), email.as_str(), "correct horse")).await;
     for _ in 0..2 {
-        assert!(auth::ensure_role(&bed.db, &email, Role::Operator, now).await.unwrap());
+        assert!(ensure().await);
     }
     let answer = login(&auth, email.as_str(), "correct horse").await;
     let token = answer.body["access_token"].as_str().unwrap();
     let identity = auth.house.tokens.verify(token).await.unwrap();
     let Identity::User { roles, .. } = *identity else { panic!("{identity:?}") };
     assert_eq!(roles.names(), ["user", "operator"]);
-}
-
-#[tokio::test]
-async fn sessions_that_are_over_go_with_the_next_login() {
-    let bed = bed().await;
-    let auth = bed.run(auth::start).await;
-    register(&auth, &registration(Uuid::now_v7(), "ann@example.com", "correct horse")).await;
-    login(&auth, "ann@example.com", "correct horse").await;
-    bed.db.execute_unprepared("UPDATE sessions SET expires_at = now() - interval '1 day'").await.unwrap();
-    login(&auth, "ann@example.com", "correct horse").await;
-    login(&auth, "ann@example.com", "correct horse").await;
-    let sql = "SELECT expires_at > now() AS live FROM sessions";
-    let statement = Statement::from_string(sea_orm::DatabaseBackend::Postgres, sql);
-    let sessions = sea_orm::JsonValue::find_by_statement(statement).all(&bed.db).await.unwrap();
-    assert_eq!(sessions, [json!({ "live": true }), json!({ "live": true })]);
 }

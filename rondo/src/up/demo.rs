@@ -96,7 +96,7 @@ impl Demo<'_> {
         let db = self.house.database("auth", 1).await?;
         let address = contracts::Email::parse(email)
             .map_err(|error| anyhow::anyhow!("the operator's e-mail: {error}"))?;
-        auth::ensure_role(&db, &address, Role::Operator, chrono::Utc::now()).await?;
+        auth::ensure_role(&db, &address, Role::Operator, &self.house.config.security).await?;
         db.close().await?;
         let credentials = json!({"email": email, "password": password});
         let answer = client.post(self.public("/api/v1/login")).json(&credentials).send().await?;

@@ -1,4 +1,4 @@
-//! `GET /.well-known/jwks.json`: the public half of the signing key.
+//! `GET /.well-known/jwks.json`: the public halves of the keys whose tokens are accepted.
 
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
@@ -28,5 +28,5 @@ struct KeySetBody {
     responses((status = 200, description = "The keys", body = KeySetBody), Failures)
 )]
 pub(super) async fn jwks(State(auth): State<Shared>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, "public, max-age=60")], Json(auth.signing_key.public_keys()))
+    ([(CACHE_CONTROL, "public, max-age=60")], Json(auth.public_keys.clone()))
 }

@@ -5,15 +5,19 @@ use axum::http::StatusCode;
 use chrono::{TimeDelta, Utc};
 use contracts::Email;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use service::http::documentation::{BodyProblems, Failures, ProblemBody};
-use service::http::{FieldErrors, Json, Problem, Validate};
-use service::token::Claims;
+use service::http::{ClientAddress, FieldErrors, Json, Problem, Validate};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
+use super::tokens::TokensOut;
 use crate::credentials::{self, Credentials};
+use crate::metric_names::LOGINS_THROTTLED;
+use crate::refresh_token::RefreshToken;
 use crate::sessions::{self, NewSession};
-use crate::{Auth, Shared};
+use crate::throttle::Attempt;
+use crate::{Auth, Shared, login_failures};
 
 /// Who logs in.
 #[derive(Deserialize, ToSchema)]
@@ -40,19 +44,6 @@ impl Validate for LoginIn {
     }
 }
 
-/// The tokens of a session.
-#[derive(Serialize, ToSchema)]
-pub(super) struct LoginOut {
-    /// Says who asks, in every request: `Authorization: Bearer <access_token>`.
-    access_token: String,
-    /// Always `Bearer`.
-    token_type: &'static str,
-    /// How long the access token is valid, in seconds.
-    expires_in: u32,
-    /// Gets the next access token; works once.
-    refresh_token: String,
-}
-
 /// Log in
 #[utoipa::path(
     post,
@@ -61,43 +52,69 @@ pub(super) struct LoginOut {
     tag = "auth",
     request_body = LoginIn,
     responses(
-        (status = 200, description = "A session", body = LoginOut),
+        (status = 200, description = "A session", body = TokensOut),
         (status = 401, description = "`invalid_credentials`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_failures`: see Retry-After", body = ProblemBody,
             content_type = "application/problem+json"),
         BodyProblems,
         Failures,
     )
 )]
 pub(super) async fn login(
+    address: ClientAddress,
     State(auth): State<Shared>,
     Json(login): Json<LoginIn>,
-) -> Result<Json<LoginOut>, Problem> {
-    // What is no e-mail is nobody's: it takes as long as a wrong password.
-    let found = match Email::parse(&login.email) {
-        Ok(email) => credentials::find(&auth.db, &email).await?,
-        Err(_) => None,
-    };
-    let stored = found.as_ref().map(|credentials| credentials.password_hash.clone());
-    let right = auth.passwords.verify(login.password, stored).await?;
-    match found.filter(|_| right) {
-        Some(credentials) => auth.begin_session(credentials).await.map(Json),
-        None => {
-            Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", "wrong e-mail or password"))
-        }
-    }
+) -> Result<Json<TokensOut>, Problem> {
+    let attempt = Attempt::new(address.0, &login.email);
+    let credentials = auth.checked(&attempt, login).await?.ok_or_else(invalid_credentials)?;
+    // The password was set anew while it was checked: then it was the wrong one.
+    auth.begin_session(&credentials).await?.ok_or_else(invalid_credentials).map(Json)
+}
+
+fn invalid_credentials() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", "wrong e-mail or password")
+}
+
+/// Nothing is said of the account, for nothing was looked at.
+fn throttled(wait_seconds: u32) -> Problem {
+    metrics::counter!(LOGINS_THROTTLED).increment(1);
+    let detail = "too many logins have failed from this address";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail).retry_after(wait_seconds)
 }
 
 impl Auth {
-    async fn begin_session(&self, credentials: Credentials) -> Result<LoginOut, Problem> {
-        let (session, now) = (NewSession::new(), Utc::now());
-        let expires_at = now + TimeDelta::days(self.security.session_days.into());
-        sessions::store(&self.db, credentials.user_id, &session, now, expires_at).await?;
-        let expires_in = self.security.access_token_seconds;
-        let roles = credentials.roles.iter().collect();
-        let claims =
-            Claims::of_user(credentials.user_id, session.session_id, roles, now.timestamp(), expires_in);
-        let access_token = self.signing_key.sign(&claims).map_err(|error| Problem::internal(&error))?;
-        let refresh_token = session.refresh_token.expose_secret().to_owned();
-        Ok(LoginOut { access_token, token_type: "Bearer", expires_in, refresh_token })
+    /// Whose password it is; nothing if it is wrong. Looking, checking and noting the failure are one turn:
+    /// as many as have a turn can slip past the throttle at once, and no more.
+    async fn checked(&self, attempt: &Attempt, login: LoginIn) -> Result<Option<Credentials>, Problem> {
+        let turn = self.passwords.turn().await?;
+        let now = Utc::now();
+        let failures = login_failures::look(&self.db, attempt, now).await?;
+        if let Some(seconds) = failures.wait_seconds(now) {
+            return Err(throttled(seconds));
+        }
+        // What is no e-mail is nobody's: it takes as long as a wrong password.
+        let found = match Email::parse(&login.email) {
+            Ok(email) => credentials::find(&self.db, &email).await?,
+            Err(_) => None,
+        };
+        let stored = found.as_ref().map(|credentials| credentials.password_hash.clone());
+        let (right, _turn) = self.passwords.verify(turn, login.password, stored).await?;
+        if right {
+            return Ok(found);
+        }
+        let before = login_failures::note(&self.db, attempt, now).await?;
+        before.wait_seconds(now).map_or(Ok(None), |seconds| Err(throttled(seconds)))
+    }
+
+    async fn begin_session(&self, credentials: &Credentials) -> Result<Option<TokensOut>, Problem> {
+        let (session_id, token, begins_at) = (Uuid::now_v7(), RefreshToken::first(), Utc::now());
+        let expires_at = begins_at + TimeDelta::days(self.security.session_days.into());
+        let session = NewSession { session_id, token, begins_at, expires_at };
+        let roles = sessions::begin(&self.db, credentials, &session).await?;
+        let tokens = |roles: Vec<String>| {
+            self.tokens((credentials.user_id, session_id), &roles, &session.token, begins_at)
+        };
+        roles.map(tokens).transpose()
     }
 }

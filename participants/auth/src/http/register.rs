@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::Utc;
 use contracts::Email;
+use sea_orm::{DbErr, TransactionTrait};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use service::http::documentation::{BodyProblems, Failures, Forbidden, ProblemBody, Unauthenticated};
@@ -11,8 +12,9 @@ use service::http::{FieldErrors, InternalCaller, Json, Problem, Validate};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Shared;
 use crate::credentials::{self, Registration, Stored};
+use crate::revocations::Term;
+use crate::{Auth, Shared, sessions};
 
 /// The service that registers users.
 const REGISTRAR: &str = "user";
@@ -52,7 +54,7 @@ pub(super) struct RegisterOut {
     user_id: Uuid,
 }
 
-/// Store a new user's credentials; repeated, the password is set again
+/// Store a new user's credentials; repeated, the password is set again and every session ends
 #[utoipa::path(
     post,
     path = "/internal/api/v1/register",
@@ -82,9 +84,24 @@ pub(super) async fn register(
     let RegisterIn { user_id, email, password, attempt } = register;
     let password_hash = auth.passwords.hash(password).await?;
     let registration = Registration { user_id, email, password_hash, attempt };
-    match credentials::store(&auth.db, registration, Utc::now()).await? {
+    match auth.store(registration).await? {
         Stored::Yes => Ok((StatusCode::CREATED, Json(RegisterOut { user_id }))),
         Stored::EmailTaken => Err(Problem::conflict("email_taken", "another user has this e-mail")),
         Stored::Superseded => Err(Problem::conflict("superseded", "a later try of this user came first")),
+    }
+}
+
+impl Auth {
+    /// Whoever logged in with a password of before is logged out.
+    async fn store(&self, registration: Registration) -> Result<Stored, DbErr> {
+        let (now, user_id) = (Utc::now(), registration.user_id);
+        let tx = self.db.begin().await?;
+        let stored = credentials::store(&tx, registration, now).await?;
+        if stored == Stored::Yes {
+            let revoked = sessions::end_all(&tx, user_id, Term::new(&self.security, now)).await?;
+            tx.commit().await?;
+            self.announcer.announce(&revoked);
+        }
+        Ok(stored)
     }
 }
