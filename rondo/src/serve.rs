@@ -1,9 +1,12 @@
-//! `rondo serve <service>...`: some services in one process, on servers that are there already.
+//! `rondo serve <service>...`: some services in one process, on servers that are there already; or the
+//! gateway in front of them.
 
-use anyhow::Context;
-use clap::Args;
+use anyhow::{Context, bail};
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 use messaging::crash;
-use service::config::{Config, CrashConfig};
+use service::config::{Config, CrashConfig, GatewayConfig};
+use service::gateway::{self, Behind};
 use service::{House, Listeners, Part, shutdown, telemetry};
 
 use crate::services::Service;
@@ -11,18 +14,49 @@ use crate::services::Service;
 /// Which services, and how.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// The services of this process.
+    /// The services of this process; or the gateway, which has a process of its own.
     #[arg(required = true, value_enum)]
-    services: Vec<Service>,
+    services: Vec<Served>,
     #[command(flatten)]
     config: Config,
+    #[command(flatten)]
+    gateway: GatewayConfig,
     #[command(flatten)]
     crash: CrashConfig,
 }
 
+/// What a process can be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Served {
+    Service(Service),
+    Gateway,
+}
+
+impl ValueEnum for Served {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [Served; 8] = {
+            let mut all = [Served::Gateway; 8];
+            let mut index = 0;
+            while index < Service::ALL.len() {
+                all[index] = Served::Service(Service::ALL[index]);
+                index += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Service(service) => service.to_possible_value(),
+            Self::Gateway => Some(PossibleValue::new("gateway").help("The way to all services")),
+        }
+    }
+}
+
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
-    let ServeArguments { mut services, mut config, crash } = arguments;
+    let ServeArguments { mut services, mut config, gateway, crash } = arguments;
     services.dedup();
     telemetry::start_logs(&config.telemetry)?;
     if let Some(words) = &crash.crash_at {
@@ -32,6 +66,10 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     // Port 0 is a free one: from here on everybody is told the real one.
     config.http.public_addr = listeners.public_addr()?;
     config.http.internal_addr = listeners.internal_addr()?;
+    if services.contains(&Served::Gateway) {
+        return serve_gateway(&services, &config, &gateway, listeners).await;
+    }
+    let services: Vec<Service> = services.into_iter().filter_map(Served::service).collect();
     let house = House::build(config).await?;
     shutdown::on_signal(house.draining.clone())?;
     let parts = start(&services, &house).await?;
@@ -42,6 +80,31 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         "serving"
     );
     Ok(service::run(house, parts, listeners).await?)
+}
+
+impl Served {
+    fn service(self) -> Option<Service> {
+        match self {
+            Self::Service(service) => Some(service),
+            Self::Gateway => None,
+        }
+    }
+}
+
+async fn serve_gateway(
+    services: &[Served],
+    config: &Config,
+    gateway: &GatewayConfig,
+    listeners: Listeners,
+) -> anyhow::Result<()> {
+    if services.len() > 1 {
+        bail!("the gateway has a process of its own: services in one process need none");
+    }
+    let draining = tokio_util::sync::CancellationToken::new();
+    shutdown::on_signal(draining.clone())?;
+    let behind = Service::ALL.map(|service| Behind { service: service.name(), api: service.public_api() });
+    tracing::info!(public = %config.http.public_addr, internal = %config.http.internal_addr, "serving as gateway");
+    Ok(gateway::run(&config.http, gateway, behind.into(), listeners, draining).await?)
 }
 
 /// Starts services in a house, one after the other.

@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use migrations::MigratorTrait;
 use sea_orm::DatabaseConnection;
 use service::{House, Part, StartError};
+use utoipa::openapi::OpenApi;
 
 /// A service that this binary can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,6 +61,19 @@ impl Service {
             Self::Delivery => delivery::start(house).await,
             Self::Notification => notification::start(house).await,
             Self::Orchestrator => orchestrator::start(house).await,
+        }
+    }
+
+    /// What it serves in public.
+    pub(crate) fn public_api(self) -> OpenApi {
+        match self {
+            Self::Auth => auth::public_api(),
+            Self::User => user::public_api(),
+            Self::Billing => billing::public_api(),
+            Self::Stock => stock::public_api(),
+            Self::Delivery => delivery::public_api(),
+            Self::Notification => notification::public_api(),
+            Self::Orchestrator => orchestrator::public_api(),
         }
     }
 
