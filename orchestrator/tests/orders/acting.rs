@@ -70,6 +70,10 @@ async fn every_action_is_done_where_it_makes_sense_and_refused_where_it_does_not
     let answer = act(&operator, id, "skip", json!({ "step": "reserve_funds", "result": held })).await;
     assert_eq!((answer.status, &answer.body["status"]), (200, &json!("tail")), "{answer:?}");
     assert_eq!(customer.see(id).await["status"], "confirmed");
+    let is_told = async || (shop.letters(&customer, id).await.len() == 1).then_some(());
+    eventually(WITHIN, "the letter", is_told).await;
+    let only_billing = async || (saga(&operator, id).await["steps"][6]["status"] == "done").then_some(());
+    eventually(WITHIN, "only billing to be waited for", only_billing).await;
     not_allowed(&operator, id, "cancel", json!({}), "passed its pivot").await;
     not_allowed(&operator, id, "skip", json!({ "step": "capture_funds" }), "only a stuck step").await;
     let answer = act(&operator, id, "abandon", json!({})).await;
