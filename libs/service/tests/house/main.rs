@@ -3,6 +3,7 @@
 
 mod body;
 mod drain;
+mod gateway;
 mod internal;
 mod problems;
 mod revocations;
