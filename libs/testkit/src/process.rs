@@ -98,6 +98,21 @@ impl Process {
         Client::new(self.public, Some(token(user_id, roles)))
     }
 
+    /// A client of the public listener with this token.
+    pub fn with_token(&self, token: &str) -> Client {
+        Client::new(self.public, Some(token.to_owned()))
+    }
+
+    /// The base address of the public listener.
+    pub fn public_url(&self) -> String {
+        format!("http://{}", self.public)
+    }
+
+    /// A client of the internal listener with this token.
+    pub fn internal_with_token(&self, token: &str) -> Client {
+        Client::new(self.internal, Some(token.to_owned()))
+    }
+
     /// A client of the internal listener without a token.
     pub fn internal_anybody(&self) -> Client {
         Client::new(self.internal, None)
@@ -135,9 +150,16 @@ impl Process {
 /// Never in practice: the key is a key.
 pub fn token(user_id: Uuid, roles: &[Role]) -> String {
     let roles = roles.iter().fold(Roles::default(), |roles, role| roles.with(*role));
-    let claims = Claims::of_user(user_id, Uuid::now_v7(), roles, chrono::Utc::now().timestamp(), 3600);
-    let signed = SigningKey::from_pem(&SIGNING_KEY.into()).and_then(|key| key.sign(&claims));
-    signed.unwrap_or_else(|error| panic!("{error}"))
+    signed(&Claims::of_user(user_id, Uuid::now_v7(), roles, chrono::Utc::now().timestamp(), 3600))
+}
+
+/// An access token of some user in this session, by [`SIGNING_KEY`], for an hour.
+///
+/// # Panics
+/// Never in practice: the key is a key.
+pub fn token_in(session_id: Uuid) -> String {
+    let (roles, now) = (Roles::default().with(Role::User), chrono::Utc::now().timestamp());
+    signed(&Claims::of_user(Uuid::now_v7(), session_id, roles, now, 3600))
 }
 
 /// The token of a service, by [`SIGNING_KEY`], for an hour.
@@ -145,7 +167,10 @@ pub fn token(user_id: Uuid, roles: &[Role]) -> String {
 /// # Panics
 /// Never in practice: the key is a key.
 pub fn service_token(name: &str) -> String {
-    let claims = Claims::of_service(name, chrono::Utc::now().timestamp(), 3600);
-    let signed = SigningKey::from_pem(&SIGNING_KEY.into()).and_then(|key| key.sign(&claims));
+    signed(&Claims::of_service(name, chrono::Utc::now().timestamp(), 3600))
+}
+
+fn signed(claims: &Claims) -> String {
+    let signed = SigningKey::from_pem(&SIGNING_KEY.into()).and_then(|key| key.sign(claims));
     signed.unwrap_or_else(|error| panic!("{error}"))
 }

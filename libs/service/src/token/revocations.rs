@@ -106,7 +106,8 @@ impl Revocations {
         })
     }
 
-    fn are_read(&self) -> bool {
+    /// Whether every revocation was read once.
+    pub fn are_read(&self) -> bool {
         self.0.complete.load(Ordering::Acquire) && self.0.read.load(Ordering::Acquire)
     }
 

@@ -1,32 +1,14 @@
-//! Auth on real Postgres: logging in, registering, and what its tokens say.
+//! Registering, logging in, and what the tokens say.
 
 use std::time::Instant;
 
 use contracts::Email;
-use migrations::auth::Migrator;
 use sea_orm::{FromQueryResult, Statement};
-use serde_json::{Value, json};
+use serde_json::json;
 use service::token::{Identity, Role, TokenVerifier};
-use testkit::{Answer, Process, TestBed};
 use uuid::Uuid;
 
-const LOGIN: &str = "/api/v1/login";
-const REGISTER: &str = "/internal/api/v1/register";
-
-async fn bed() -> TestBed {
-    let mut bed = TestBed::start::<Migrator>("auth").await;
-    // Cheap, but dear enough to be told from a database round trip.
-    bed.config.security.argon2_memory_kib = 8 * 1024;
-    bed
-}
-
-fn registration(user_id: Uuid, email: &str, password: &str) -> Value {
-    json!({ "user_id": user_id, "email": email, "password": password })
-}
-
-async fn register(auth: &Process, body: &Value) -> Answer {
-    auth.service("user").post(REGISTER, body).await
-}
+use crate::desk::{LOGIN, REGISTER, bed, login, register, registration};
 
 #[tokio::test]
 async fn only_the_user_service_brings_credentials() {
@@ -38,10 +20,6 @@ async fn only_the_user_service_brings_credentials() {
     }
     assert_eq!(login(&auth, "ann@example.com", "correct horse").await.status, 401);
     auth.stop().await;
-}
-
-async fn login(auth: &Process, email: &str, password: &str) -> Answer {
-    auth.anybody().post(LOGIN, &json!({ "email": email, "password": password })).await
 }
 
 #[tokio::test]
