@@ -65,7 +65,18 @@ fn text(answer: &Answer, member: &str) -> String {
 
 #[tokio::test]
 async fn every_row_answers_what_the_contract_promises() {
-    let mut walk = Walk { system: whole_system().await, walked: BTreeSet::new() };
+    answers_every_row(whole_system().await).await;
+}
+
+#[tokio::test]
+async fn every_row_answers_so_behind_the_gateway_too() {
+    let mut system = whole_system().await;
+    system.put_gateway_in_front().await;
+    answers_every_row(system).await;
+}
+
+async fn answers_every_row(system: System) {
+    let mut walk = Walk { system, walked: BTreeSet::new() };
     let (user_id, customer) = registers(&mut walk).await;
     let position = stocks(&mut walk, &customer).await;
     moves_money(&mut walk, &customer, &user_id).await;

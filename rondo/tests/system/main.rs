@@ -6,6 +6,7 @@
 mod crashes;
 mod deliveries;
 mod faults;
+mod gateway;
 mod orders;
 mod processes;
 mod replicas;

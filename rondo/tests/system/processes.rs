@@ -28,6 +28,9 @@ pub(crate) const SEPARATE: [(&str, &[&str]); 6] = [
     ("orchestrator", &["orchestrator"]),
 ];
 
+/// The process that clients come through, if it is there.
+pub(crate) const GATEWAY: &str = "gateway";
+
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Servers and processes of one test. Everything ends with it.
@@ -79,10 +82,25 @@ impl System {
         command
     }
 
-    /// Starts a process, with additional environment; does not wait until it is ready.
+    /// Starts a gateway in front of the processes; from here on clients come through it.
+    pub(crate) async fn put_gateway_in_front(&mut self) {
+        let mut urls = Vec::new();
+        for process in self.processes.values() {
+            let url = format!("http://{}", process.public);
+            let of = |service: &String| (format!("{}_PUBLIC_URL", service.to_uppercase()), url.clone());
+            urls.extend(process.services.iter().map(of));
+        }
+        let urls: Vec<(&str, &str)> = urls.iter().map(|(name, url)| (name.as_str(), url.as_str())).collect();
+        self.launch(GATEWAY, &[GATEWAY], &urls);
+        self.ready(GATEWAY).await;
+    }
+
+    /// Starts a process, with additional environment; does not wait until it is ready. One that has ended
+    /// is found where it was.
     pub(crate) fn launch(&mut self, name: &str, services: &[&str], environment: &[(&str, &str)]) {
         let address = || SocketAddr::from(([127, 0, 0, 1], testkit::free_port()));
-        let (public, internal) = (address(), address());
+        let before = self.processes.get(name).map(|process| (process.public, process.internal));
+        let (public, internal) = before.unwrap_or_else(|| (address(), address()));
         let arguments: Vec<&str> = ["serve"].iter().chain(services).copied().collect();
         let mut command = self.rondo(&arguments);
         command.env("PUBLIC_ADDR", public.to_string()).env("INTERNAL_ADDR", internal.to_string());
@@ -155,9 +173,10 @@ impl System {
         self.public_client(name, Some(testkit::token(user_id, &[Role::User])))
     }
 
-    /// A client of a process' public listener.
+    /// A client of a process' public listener; of the gateway's, if there is one.
     pub(crate) fn public_client(&self, name: &str, token: Option<String>) -> Client {
-        Client::new(self.processes[name].public, token)
+        let process = self.processes.get(GATEWAY).unwrap_or_else(|| &self.processes[name]);
+        Client::new(process.public, token)
     }
 
     /// A client of a process' internal listener.
