@@ -7,6 +7,7 @@ pub mod order;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use messaging::{Publisher, idempotency, outbox, topology};
 use service::{House, Part, StartError, database};
 
@@ -38,7 +39,10 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let events = Some(topology::events());
     outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), events, &runtime);
-    idempotency::start_forgetting(SERVICE, reader.clone(), &runtime);
+    let kept = TimeDelta::days(house.config.business.saga_retention_days.into());
+    manager::start_removing(kept, reader.clone(), &runtime);
+    // A request is remembered longer than the saga that it began.
+    idempotency::start_forgetting(SERVICE, kept + idempotency::KEPT_MIN, reader.clone(), &runtime);
     let admission = manager::Admission::start(house.config.business.open_sagas_max, reader.clone(), &runtime);
     let pauses = manager::Pauses::start(reader.clone(), &runtime).await?;
     let parts = manager::Parts {

@@ -14,3 +14,5 @@ pub const SAGAS_STUCK: &str = "rondo_sagas_stuck_total";
 pub const INPUTS_IGNORED: &str = "rondo_saga_inputs_ignored_total";
 /// Commands sent again, by `workflow` and `step`.
 pub const COMMANDS_ASKED_AGAIN: &str = "rondo_commands_asked_again_total";
+/// Finished sagas that left because of their age.
+pub const SAGAS_REMOVED: &str = "rondo_sagas_removed_total";

@@ -18,8 +18,8 @@ use crate::runtime::Runtime;
 
 /// How often old requests are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
-/// How long a request is remembered: a day is promised.
-const KEPT: TimeDelta = TimeDelta::hours(48);
+/// How long a request is remembered at least: a day is promised.
+pub const KEPT_MIN: TimeDelta = TimeDelta::hours(48);
 /// Rows forgotten in one statement.
 const FORGOTTEN_MAX: u64 = 5_000;
 
@@ -90,15 +90,15 @@ pub fn earlier<'a>(remembered: &'a Rows<RememberedRequest>, key: &Key) -> Earlie
     }
 }
 
-/// Starts what forgets requests that are older than what is promised (24 h). Every service that
-/// remembers requests needs it.
-pub fn start_forgetting(service: &'static str, db: DatabaseConnection, runtime: &Runtime) {
+/// Starts what forgets requests that are older than `kept`, which is [`KEPT_MIN`] or more. Every service
+/// that remembers requests needs it.
+pub fn start_forgetting(service: &'static str, kept: TimeDelta, db: DatabaseConnection, runtime: &Runtime) {
     let shutdown = runtime.shutdown.clone();
     runtime.tasks.spawn(async move {
         let mut ticks = tokio::time::interval(FORGET_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = forget_old(&db).await {
+            if let Err(error) = forget_old(&db, kept).await {
                 tracing::warn!(service, %error, "old requests were not forgotten; trying again");
             }
         }
@@ -106,13 +106,13 @@ pub fn start_forgetting(service: &'static str, db: DatabaseConnection, runtime: 
 }
 
 /// Some at a time: no long locks.
-async fn forget_old(db: &DatabaseConnection) -> Result<(), DbErr> {
+async fn forget_old(db: &DatabaseConnection, kept: TimeDelta) -> Result<(), DbErr> {
     let sql = format!(
         "DELETE FROM idempotency_keys WHERE key_id IN (SELECT key_id FROM idempotency_keys \
          WHERE created_at < $1 ORDER BY created_at LIMIT {FORGOTTEN_MAX})"
     );
     loop {
-        let values: [Value; 1] = [(chrono::Utc::now() - KEPT).into()];
+        let values: [Value; 1] = [(chrono::Utc::now() - kept).into()];
         let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, &sql, values);
         if db.execute_raw(statement).await?.rows_affected() < FORGOTTEN_MAX {
             return Ok(());

@@ -214,7 +214,8 @@ impl Relay {
              OR sequence > $2 OR stream_created_at <> $3 ORDER BY row_id LIMIT {ROWS_MAX}"
         );
         let last = i64::try_from(last).unwrap_or(i64::MAX);
-        let values: [Value; 3] = [first_id_at(IN_FLIGHT).into(), last.into(), created_at.into()];
+        let values: [Value; 3] =
+            [first_id_at(chrono::Utc::now() - IN_FLIGHT).into(), last.into(), created_at.into()];
         let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
         let rows = self.db.query_all_raw(statement).await?;
         rows.iter().map(read_row).collect()
@@ -225,7 +226,7 @@ impl Relay {
             "DELETE FROM outbox WHERE row_id IN (SELECT row_id FROM outbox WHERE row_id < $1 \
              AND sequence IS NOT NULL ORDER BY row_id LIMIT {PURGED_MAX})"
         );
-        let values: [Value; 1] = [first_id_at(KEPT).into()];
+        let values: [Value; 1] = [first_id_at(chrono::Utc::now() - KEPT).into()];
         let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
         self.db.execute_raw(statement).await.map(|_| ())
     }
@@ -239,9 +240,8 @@ fn read_row(row: &sea_orm::QueryResult) -> Result<StoredEvents, DbErr> {
     Ok(StoredEvents { row_id: row.try_get_by_index(0)?, items: items.collect::<Result<_, _>>()? })
 }
 
-/// The smallest UUIDv7 of that long ago: ids are in the order of time, so no index on a time is needed.
-fn first_id_at(age: Duration) -> Uuid {
-    let at = chrono::Utc::now() - age;
+/// The smallest UUIDv7 of a time: ids are in the order of time, so no index on a time is needed.
+pub fn first_id_at(at: Timestamp) -> Uuid {
     let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
     Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()))
 }

@@ -232,6 +232,9 @@ pub struct BusinessConfig {
     /// Open running sagas above which new orders are answered 503.
     #[arg(long, env = "OPEN_SAGAS_MAX", default_value_t = Self::default().open_sagas_max)]
     pub open_sagas_max: u64,
+    /// Days after which a finished saga leaves the database, with its history; its order stays.
+    #[arg(long, env = "SAGA_RETENTION_DAYS", default_value_t = Self::default().saga_retention_days, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub saga_retention_days: u32,
     /// How long a hold on an account lasts, in seconds.
     #[arg(long, env = "HOLD_SECONDS", default_value_t = Self::default().hold_seconds)]
     pub hold_seconds: u32,
@@ -245,6 +248,7 @@ impl Default for BusinessConfig {
         Self {
             currency: "RUB".to_owned(),
             open_sagas_max: 20_000,
+            saga_retention_days: 30,
             hold_seconds: 7 * 24 * 3600,
             delivery_couriers: 20,
         }

@@ -59,7 +59,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         every: SWEEP_EVERY,
     };
     sweep.start(&house.runtime());
-    idempotency::start_forgetting(NAME, reads.clone(), &house.runtime());
+    idempotency::start_forgetting(NAME, idempotency::KEPT_MIN, reads.clone(), &house.runtime());
     let ready = vec![database::ready("database", &reads)];
     let currency = house.config.business.currency.clone();
     let counter = Arc::new(http::Counter { handle, db: reads, currency });

@@ -96,8 +96,14 @@ impl Orders {
     }
 
     async fn cancel_confirmed(&self, order_id: Uuid) -> Result<Cancelling, Problem> {
-        let order = self.manager.data_in(order_id, saga::Status::Completed).await?;
-        let Some(order) = order else { return Ok(Cancelling::TryAgain) };
+        let Some(order) = self.manager.data_in(order_id, saga::Status::Completed).await? else {
+            let is_known = self.manager.status(order_id).await?.is_some();
+            return Ok(if is_known {
+                Cancelling::TryAgain
+            } else {
+                Cancelling::TooLate("the order is too old")
+            });
+        };
         let new = NewSaga {
             saga_id: Cancellation::id_for(order_id),
             data: Cancellation(order),
