@@ -195,3 +195,22 @@ impl Set {
         self.events.push(event.into());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::booking::{BookingState, Place};
+
+    #[test]
+    fn a_booking_whose_slot_is_not_locked_makes_the_batch_load_again() {
+        let hour = Hour::beginning(Timestamp::default()).unwrap();
+        let booking = |state| Rows::of([Booking { order_id: Uuid::from_u128(1), state }]);
+        let booked = booking(BookingState::Booked(Place { hour, courier: 1 }));
+        let error = all_locked(&Rows::default(), &booked).unwrap_err();
+        assert_eq!(error.kind(), messaging::FailureKind::Conflict);
+        assert!(all_locked(&Rows::of([Slot::empty(hour)]), &booked).is_ok());
+        for over in [BookingState::Refused(hour), BookingState::Cancelled] {
+            assert!(all_locked(&Rows::default(), &booking(over)).is_ok(), "nothing of it changes any more");
+        }
+    }
+}

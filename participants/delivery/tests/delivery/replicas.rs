@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use contracts::Outcome;
 use contracts::delivery::{OrderSent, ReserveCourier, ScheduleDelivery};
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use service::token::Role;
 use testkit::{Said, eventually};
@@ -100,6 +101,38 @@ async fn an_order_that_is_sent_and_cancelled_at_once_has_one_fate() {
     let gone = async || (city.number(unsent, []).await == 0).then_some(());
     eventually(WITHIN, "all events to be with the stream", gone).await;
     assert_eq!(city.told::<OrderSent>().await.len() as i64, sent_orders);
+    city.delivery.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_two_couriers_send_at_once_is_sent_and_told_once() {
+    let city = City::with_couriers(1).await;
+    let other = city.bed.run(delivery::start).await;
+    let order = schedule(Some("Omsk"));
+    city.bed.road.ask(&order).await;
+    let body = json!({ "order_id": order.order_id });
+    let couriers =
+        [&city.delivery, &other].map(|process| process.user(Uuid::now_v7(), &[Role::User, Role::Courier]));
+
+    // Both replicas are in the middle of it: they wait for a row that the test holds.
+    let held = city.bed.db.begin().await.unwrap();
+    let hold = "SELECT 1 FROM deliveries FOR UPDATE";
+    held.execute_unprepared(hold).await.unwrap();
+    let release = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                       AND datname = current_database()";
+        let both = async || (city.number(waiting, []).await == 2).then_some(());
+        eventually(WITHIN, "both replicas to wait", both).await;
+        held.commit().await.unwrap();
+    };
+    let [one, two] = &couriers;
+    let path = "/api/v1/order/sent";
+    let (one, two, ()) = tokio::join!(one.post(path, &body), two.post(path, &body), release);
+    assert_eq!((one.status, two.status), (200, 200), "{one:?} and {two:?}");
+    assert_eq!(one.body, two.body);
+    let told = "SELECT count(*) FROM outbox, json_array_elements(events::json)";
+    assert_eq!(city.number(told, []).await, 1);
     city.delivery.stop().await;
     other.stop().await;
 }
