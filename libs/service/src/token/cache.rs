@@ -48,6 +48,11 @@ impl Cache {
         verified.filter(|verified| verified.expires_at > now).map(|verified| verified.identity)
     }
 
+    /// Forgets every token.
+    pub(super) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Generations::default();
+    }
+
     pub(super) fn insert(&self, fingerprint: Fingerprint, identity: Arc<Identity>, expires_at: i64) {
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         generations.insert(fingerprint, Verified { identity, expires_at });

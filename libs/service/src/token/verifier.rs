@@ -147,9 +147,20 @@ impl TokenVerifier {
             return;
         }
         if let Some(keys) = source.fetch().await {
-            *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+            self.replace_keys(keys);
         }
         *fetched_at = Some(Instant::now());
+    }
+
+    fn replace_keys(&self, keys: Keys) {
+        let mut known = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let is_taken_back = known.keys().any(|kid| !keys.contains_key(kid));
+        *known = keys;
+        drop(known);
+        if is_taken_back {
+            // Whatever that key signed is worth nothing now.
+            self.0.cache.clear();
+        }
     }
 
     /// Fetches the keys now and from time to time, until `shutdown`.

@@ -1,12 +1,13 @@
 //! Who is let in, and that this is said before anything about the resource.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::routing::get;
 use service::token::{Claims, Role, SigningKey};
+use testkit::eventually;
 
-use crate::running::{OTHER_KEY, Running, SIGNING_KEY, code, config, operator, token_by, user};
+use crate::running::{OTHER_KEY, Running, SIGNING_KEY, SOON, code, config, operator, token_by, user};
 
 const RESOURCE: &str = "/api/v1/thing/01930000-0000-7000-8000-000000000000";
 
@@ -93,4 +94,30 @@ async fn keys_are_fetched_from_auth_and_until_then_it_is_503() {
         assert_eq!(code(house.get(RESOURCE).bearer_auth(foreign).send().await.unwrap()).await.0, 401);
     }
     assert!(fetches.load(Ordering::Relaxed) <= known + 1, "an unknown kid makes at most one fetch in 5 s");
+}
+
+#[tokio::test]
+async fn a_key_that_auth_takes_back_takes_its_tokens_with_it_also_those_that_were_known() {
+    let keys_of = |key: &str| SigningKey::from_pem(&key.into()).unwrap().public_keys();
+    let served = Arc::new(Mutex::new(keys_of(SIGNING_KEY)));
+    let auth = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = config();
+    config.security.auth_signing_key = None;
+    config.http.auth_public_url = Some(format!("http://{}", auth.local_addr().unwrap()));
+    let told = Arc::clone(&served);
+    let jwks = async move || serde_json::to_string(&*told.lock().unwrap()).unwrap();
+    let router = axum::Router::new().route("/.well-known/jwks.json", get(jwks));
+    tokio::spawn(async move { axum::serve(auth, router).await });
+
+    let house = Running::start_with(config).await;
+    let (old, new) = (operator(), token_by(OTHER_KEY, &[Role::Operator], 0));
+    let status =
+        async |token: &str| house.get(RESOURCE).bearer_auth(token).send().await.unwrap().status().as_u16();
+    let is_taken = async |token: &str| (status(token).await == 200).then_some(());
+    eventually(SOON, "the first key", async || is_taken(&old).await).await;
+    *served.lock().unwrap() = keys_of(OTHER_KEY);
+    assert_eq!(status(&old).await, 200);
+    // A kid that is not known makes us fetch, at most every 5 s.
+    eventually(SOON, "the other key", async || is_taken(&new).await).await;
+    assert_eq!(status(&old).await, 401);
 }
