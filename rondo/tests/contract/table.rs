@@ -2,7 +2,7 @@
 //!
 //! Statuses are what an operation may answer besides 500 and 503, which every one may. In words: `AUTH` it needs a
 //! token (401), `ROLE` and a role (403), `QUERY` it has parameters (422), `BODY` it has a body (400, 408, 413, 415,
-//! 422). Fields are those of its 2xx answers; with `?` they may be absent.
+//! 422). Fields are those of its 2xx answers; with `?` they may be absent; a 204 has none.
 
 use std::collections::BTreeSet;
 
@@ -19,6 +19,7 @@ const fn row(method: &'static str, path: &'static str, statuses: &'static str, f
     Row { method, path, statuses, fields }
 }
 
+const TOKENS: &str = "access_token token_type expires_in refresh_token";
 const PROFILE: &str = "user_id email name phone address locale";
 const ACCOUNT: &str = "account_id user_id currency balance held available";
 const ORDER: &str = "order_id user_id status reason? items[position_id quantity] total currency created_at \
@@ -32,9 +33,11 @@ const SAGA: &str = "saga_id workflow version key status paused stuck \
 const DELIVERY: &str = "order_id status address slot updated_at";
 
 /// What clients reach.
-pub(crate) const PUBLIC: [Row; 21] = [
+pub(crate) const PUBLIC: [Row; 23] = [
     row("POST", "/api/v1/register", "201 409 BODY", "user_id email name"),
-    row("POST", "/api/v1/login", "200 401 BODY", "access_token token_type expires_in refresh_token"),
+    row("POST", "/api/v1/login", "200 401 429 BODY", TOKENS),
+    row("POST", "/api/v1/token/refresh", "200 401 BODY", TOKENS),
+    row("POST", "/api/v1/logout", "204 AUTH", ""),
     row("GET", "/.well-known/jwks.json", "200", "keys"),
     row("GET", "/api/v1/user/profile", "200 AUTH 404", PROFILE),
     row("POST", "/api/v1/user/profile", "200 AUTH 404 BODY", PROFILE),
@@ -77,9 +80,11 @@ pub(crate) const PUBLIC: [Row; 21] = [
 ];
 
 /// What operators and other services reach.
-pub(crate) const INTERNAL: [Row; 6] = [
+pub(crate) const INTERNAL: [Row; 8] = [
     row("POST", "/internal/api/v1/register", "201 AUTH ROLE 409 BODY", "user_id"),
     row("GET", "/internal/api/v1/user/{id}/profile", "200 AUTH ROLE 404", PROFILE),
+    row("PUT", "/internal/api/v1/user/{id}/roles", "200 AUTH ROLE 404 BODY", "user_id roles"),
+    row("GET", "/internal/api/v1/auth", "200 AUTH", "user_id roles"),
     row(
         "POST",
         "/internal/api/v1/payment",
@@ -120,6 +125,11 @@ impl Row {
     /// Whether it needs a token.
     pub(crate) fn needs_token(&self) -> bool {
         self.statuses.split(' ').any(|word| word == "AUTH")
+    }
+
+    /// Whether it needs more than any user's token.
+    pub(crate) fn needs_role(&self) -> bool {
+        self.statuses.split(' ').any(|word| word == "ROLE")
     }
 
     /// `GET /api/v1/order/{id}`.

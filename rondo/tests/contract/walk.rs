@@ -49,6 +49,10 @@ impl Walk {
 fn is_promised(row: &Row, answer: &Answer) {
     let name = row.name();
     assert!(row.statuses().contains(&answer.status), "{name}: {answer:?}");
+    if answer.status == 204 {
+        assert_eq!((answer.headers.get("content-type"), &answer.body), (None, &Value::Null), "{name}");
+        return;
+    }
     let media_type = &answer.headers["content-type"];
     if answer.status < 300 {
         assert_eq!(media_type, "application/json", "{name}");
@@ -97,8 +101,9 @@ async fn registers(walk: &mut Walk) -> (String, Client) {
     assert_eq!(again.problem(), (409, "email_taken"));
     let wrong = json!({ "email": "ann@example.com", "password": "wrong horse" });
     assert_eq!(walk.post(&anybody, "/api/v1/login", wrong).await.problem(), (401, "invalid_credentials"));
-    let session = walk.post(&anybody, "/api/v1/login", credentials).await;
+    let session = walk.post(&anybody, "/api/v1/login", credentials.clone()).await;
     assert_eq!((session.status, &session.body["token_type"]), (200, &json!("Bearer")));
+    let session = goes_on_and_logs_out(walk, &anybody, &session, credentials).await;
     walk.get(&anybody, "/.well-known/jwks.json").await;
     let customer = walk.system.public_client(ALL, Some(text(&session, "access_token")));
     let profile = walk.get(&customer, "/api/v1/user/profile").await;
@@ -107,6 +112,20 @@ async fn registers(walk: &mut Walk) -> (String, Client) {
         walk.post(&customer, "/api/v1/user/profile", json!({ "name": "Ann", "locale": "en" })).await;
     assert_eq!((&changed.body["name"], &changed.body["locale"]), (&json!("Ann"), &json!("en")));
     (text(&registered, "user_id"), customer)
+}
+
+/// The next tokens of a session, its end, and another session.
+async fn goes_on_and_logs_out(walk: &mut Walk, anybody: &Client, session: &Answer, who: Value) -> Answer {
+    let path = "/api/v1/token/refresh";
+    let refresh = json!({ "refresh_token": text(session, "refresh_token") });
+    let next = walk.post(anybody, path, refresh.clone()).await;
+    assert_eq!(next.status, 200, "{next:?}");
+    let user = walk.system.public_client(ALL, Some(text(&next, "access_token")));
+    let logout = "POST /api/v1/logout";
+    assert_eq!(walk.ask(&user, logout, "/api/v1/logout", None).await.status, 204);
+    assert_eq!(walk.ask(&user, logout, "/api/v1/logout", None).await.problem(), (401, "unauthenticated"));
+    assert_eq!(walk.post(anybody, path, refresh).await.problem(), (401, "invalid_refresh_token"));
+    walk.post(anybody, "/api/v1/login", who).await
 }
 
 /// A position, and one piece of it reserved by hand.
@@ -224,6 +243,15 @@ async fn operates(walk: &mut Walk, user_id: &str) {
     let profile = format!("/internal/api/v1/user/{user_id}/profile");
     let profile = walk.ask(&inside, "GET /internal/api/v1/user/{id}/profile", &profile, None).await;
     assert_eq!(text(&profile, "email"), "ann@example.com");
+    let (row, path) =
+        ("PUT /internal/api/v1/user/{id}/roles", format!("/internal/api/v1/user/{user_id}/roles"));
+    let courier = Some(json!({ "roles": ["user", "courier"] }));
+    assert_eq!(walk.ask(&inside, row, &path, courier.clone()).await.status, 200);
+    let unknown = format!("/internal/api/v1/user/{}/roles", Uuid::now_v7());
+    assert_eq!(walk.ask(&inside, row, &unknown, courier).await.problem(), (404, "not_found"));
+    let customer = testkit::token(Uuid::now_v7(), &[Role::User]);
+    let gateway = walk.system.internal_client(ALL, Some(customer));
+    assert_eq!(walk.get(&gateway, "/internal/api/v1/auth").await.headers["x-roles"], "user");
     let path = "/internal/api/v1/register";
     let of = |user_id: Uuid| json!({ "user_id": user_id, "email": "bob@example.com", "password": "correct horse" });
     assert_eq!(walk.post(&inside, path, of(Uuid::now_v7())).await.problem(), (403, "forbidden"));
