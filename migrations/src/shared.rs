@@ -1,6 +1,6 @@
 //! Tables that several services have, each in its own database: written and read by `messaging`.
 
-/// Items that could not be processed.
+/// Items that could not be processed, as they came; `headers` of what came as a message of its own.
 pub(crate) const DEAD_LETTERS: &str = "
 CREATE TABLE dead_letters (
     letter_id  uuid PRIMARY KEY,
@@ -9,11 +9,13 @@ CREATE TABLE dead_letters (
     about      uuid,
     error      text NOT NULL,
     payload    bytea NOT NULL,
+    headers    text,
+    group_id   uuid NOT NULL,
     count      integer NOT NULL CHECK (count > 0),
     first_at   timestamptz NOT NULL,
     last_at    timestamptz NOT NULL
 );
-CREATE INDEX dead_letters_by_time ON dead_letters (last_at);
+CREATE INDEX dead_letters_by_group ON dead_letters (group_id, letter_id);
 ";
 
 /// Events that leave: a row a commit, a JSON array as text; not compressed, for it is read only when it

@@ -54,6 +54,7 @@ pub fn start<D: Decider>(
     let decider = Arc::new(decider);
     let (calls, called) = mpsc::channel(limits.calls_waiting_max);
     let (inbound, arrived) = mpsc::channel(limits.batch_inputs_max);
+    runtime.dead_letters.put_up(D::SERVICE, &db, bus);
     let dead_letters = DeadLetters::new(D::SERVICE, db.clone(), runtime.shutdown.clone());
     for source in sources {
         let receiver = Receiver {
@@ -305,8 +306,7 @@ impl<D: Decider> BatchLoop<D> {
     async fn bury(&self, arrived: Arrived<D>, error: &BatchError) {
         match arrived.origin {
             Origin::Message { envelope, receipt } => {
-                let raw = envelope.raw.bytes();
-                let letter = letter(&envelope.item_type, Some(&envelope), error.to_string(), raw);
+                let letter = letter(&envelope.item_type, Some(&envelope), error.to_string(), &envelope.raw);
                 if self.dead_letters.keep(&letter).await {
                     receipt.done().await;
                 }

@@ -1,8 +1,11 @@
 //! Items that cannot be processed: kept with their error, so that an operator can look and nothing
 //! healthy waits behind them. The saga asks again anyway.
 
+mod desk;
+
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use bytes::Bytes;
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
@@ -10,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::metric_names;
+
+pub use desk::{DeadLetterDesk, DeadLetterDesks, Letter, LetterGroup, RedriveError};
 
 /// The most of a payload that is kept, in bytes: a message's own bound.
 const PAYLOAD_BYTES_MAX: usize = crate::envelope::MAX_MESSAGE_BYTES;
@@ -25,6 +30,8 @@ pub(crate) struct DeadLetter {
     pub(crate) about: Option<Uuid>,
     pub(crate) error: String,
     pub(crate) raw: Bytes,
+    /// Of a message that is kept whole; see [`headers_json`].
+    pub(crate) headers: Option<String>,
 }
 
 /// The table of one service.
@@ -64,21 +71,71 @@ impl DeadLetters {
 
     async fn write(&self, letter: &DeadLetter) -> Result<(), DbErr> {
         let sql = "INSERT INTO dead_letters \
-                   (letter_id, subject, item_type, about, error, payload, count, first_at, last_at) \
-                   VALUES ($1, $2, $3, $4, $5, $6, 1, now(), now()) \
+                   (letter_id, subject, item_type, about, error, payload, headers, group_id, count, \
+                   first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, now(), now()) \
                    ON CONFLICT (letter_id) DO UPDATE SET count = dead_letters.count + 1, \
-                   error = excluded.error, last_at = excluded.last_at";
+                   error = excluded.error, group_id = excluded.group_id, last_at = excluded.last_at";
         let kept = &letter.raw[..letter.raw.len().min(PAYLOAD_BYTES_MAX)];
         let letter_id = letter.item_id.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_OID, &letter.raw));
-        let values: [Value; 6] = [
+        let values: [Value; 8] = [
             letter_id.into(),
             letter.subject.clone().into(),
             letter.item_type.clone().into(),
             letter.about.into(),
             letter.error.clone().into(),
             kept.to_vec().into(),
+            letter.headers.clone().into(),
+            group_id(self.service, &letter.subject, &letter.error).into(),
         ];
         self.db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
         Ok(())
+    }
+}
+
+/// A message's headers as JSON: pairs of name and value.
+pub(crate) fn headers_json(headers: Option<&HeaderMap>) -> String {
+    let pairs = headers.into_iter().flat_map(HeaderMap::iter);
+    let pairs: Vec<(&str, &str)> = pairs
+        .flat_map(|(name, values)| values.iter().map(move |value| (name.as_ref(), value.as_str())))
+        .collect();
+    serde_json::to_string(&pairs).unwrap_or_default()
+}
+
+/// Letters of one service, subject and error belong together, whatever ids and numbers the error names.
+fn group_id(service: &str, subject: &str, error: &str) -> Uuid {
+    let text = format!("{service}\n{subject}\n{}", without_numbers(error));
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes())
+}
+
+fn without_numbers(error: &str) -> String {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '-';
+    let mut text = String::with_capacity(error.len());
+    for word in error.split_inclusive(|character| !is_part(character)) {
+        let (word, end) = match word.char_indices().next_back() {
+            Some((at, last)) if !is_part(last) => word.split_at(at),
+            _ => (word, ""),
+        };
+        let has_digit = word.contains(|character: char| character.is_ascii_digit());
+        text.push_str(if has_digit { "#" } else { word });
+        text.push_str(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_group_by_their_error_whatever_it_counts_or_names() {
+        let of = |error: &str| group_id("billing", "order.x.v1", error);
+        assert_eq!(of("missing field `a` at line 1 column 7"), of("missing field `a` at line 1 column 90"));
+        assert_eq!(
+            of("no account 0199a0f6-0000-7000-8000-000000000001"),
+            of("no account 0199a0f6-0000-7000-8000-00000000000a")
+        );
+        assert_ne!(of("missing field `a`"), of("missing field `b`"));
+        assert_ne!(of("no"), group_id("stock", "order.x.v1", "no"));
+        assert_eq!(without_numbers("сбой 7 раз"), "сбой # раз");
     }
 }

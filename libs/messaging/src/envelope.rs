@@ -5,6 +5,7 @@
 //! participants can take part.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::dead_letters::headers_json;
 use crate::decider::DecodeError;
 
 /// The most items in one message.
@@ -79,9 +81,16 @@ pub(crate) struct Raw {
     message: Bytes,
     /// Which item of the message; none where it cannot be taken apart.
     index: Option<usize>,
+    /// Of a message that is one thing as a whole.
+    headers: Option<Arc<HeaderMap>>,
 }
 
 impl Raw {
+    /// The message's headers as JSON; none of an item of a batch.
+    pub(crate) fn headers_json(&self) -> Option<String> {
+        self.index.is_none().then(|| headers_json(self.headers.as_deref()))
+    }
+
     pub(crate) fn bytes(&self) -> Bytes {
         let items = self.index.and_then(|index| Some((index, raw_items(&self.message).ok()?)));
         match items.and_then(|(index, items)| items.get(index).copied()) {
@@ -99,16 +108,20 @@ pub(crate) struct Found<'a> {
 
 /// Takes a message apart, in one go where all its items are good.
 pub(crate) fn open<'a>(payload: &'a Bytes, headers: Option<&'a HeaderMap>) -> Vec<Found<'a>> {
-    let whole = Raw { message: payload.clone(), index: None };
+    let whole = Raw { message: payload.clone(), index: None, headers: None };
+    let with_headers = || Raw { headers: headers.cloned().map(Arc::new), ..whole.clone() };
     if let Some(headers) = headers.filter(|headers| headers.get("ce-id").is_some()) {
-        return vec![Found { raw: whole, item: open_binary(payload, headers) }];
+        return vec![Found { raw: with_headers(), item: open_binary(payload, headers) }];
     }
     let items = match serde_json::from_slice::<Vec<Item<'a>>>(payload) {
         Ok(items) => items.into_iter().map(Ok).collect(),
         Err(_) => match open_one_by_one(payload) {
             Ok(items) => items,
             Err(error) => {
-                return vec![Found { raw: whole, item: Err(format!("not a batch of events: {error}")) }];
+                return vec![Found {
+                    raw: with_headers(),
+                    item: Err(format!("not a batch of events: {error}")),
+                }];
             }
         },
     };

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{self, AckKind};
-use bytes::Bytes;
 use contracts::Direction;
 use futures::StreamExt;
 use tokio::sync::mpsc;
@@ -151,7 +150,7 @@ impl<D: Decider> Receiver<D> {
                 // A closed queue is a stopping process: the message comes again.
                 Ok(arrived) => drop(self.inbound.send(arrived).await),
                 Err((envelope, error)) => {
-                    let letter = letter(&subject, envelope.as_deref(), error, raw.bytes());
+                    let letter = letter(&subject, envelope.as_deref(), error, &raw);
                     if self.dead_letters.keep(&letter).await {
                         receipt.done().await;
                     }
@@ -178,13 +177,14 @@ impl<D: Decider> Receiver<D> {
 }
 
 /// What is kept of an item that cannot be processed.
-pub(crate) fn letter(subject: &str, envelope: Option<&Envelope>, error: String, raw: Bytes) -> DeadLetter {
+pub(crate) fn letter(subject: &str, envelope: Option<&Envelope>, error: String, raw: &Raw) -> DeadLetter {
     DeadLetter {
         subject: subject.to_owned(),
         item_id: envelope.map(|envelope| envelope.id),
         item_type: envelope.map(|envelope| envelope.item_type.clone()),
         about: envelope.map(|envelope| envelope.saga),
         error,
-        raw,
+        headers: raw.headers_json(),
+        raw: raw.bytes(),
     }
 }

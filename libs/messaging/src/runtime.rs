@@ -1,5 +1,6 @@
 //! What every task here needs to live and to end: the order to stop and the list of who still runs.
 
+use crate::dead_letters::DeadLetterDesks;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -11,4 +12,6 @@ pub struct Runtime {
     pub shutdown: CancellationToken,
     /// Every task that must have ended before the process does.
     pub tasks: TaskTracker,
+    /// Where operators find what could not be processed.
+    pub dead_letters: DeadLetterDesks,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jsonwebtoken::jwk::JwkSet;
-use messaging::{Bus, Runtime, broadcast, topology};
+use messaging::{Bus, DeadLetterDesks, Runtime, broadcast, topology};
 use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ pub struct House {
     pub shutdown: CancellationToken,
     /// Loops and tasks; the process waits for them within the grace.
     pub tasks: TaskTracker,
+    /// What the loops could not process.
+    pub dead_letters: DeadLetterDesks,
 }
 
 /// A service or its house cannot start.
@@ -91,16 +93,20 @@ impl House {
         let revocations = tokens.revocations().clone();
         let hear = move |heard: broadcast::Heard<'_>| revocations.hear(&heard);
         broadcast::listen(bus.clone(), topology::SESSIONS, hear, &runtime);
-        let Runtime { shutdown, tasks } = runtime;
+        let Runtime { shutdown, tasks, dead_letters } = runtime;
         tasks.spawn(tokens.revocations().clone().keep_small(shutdown.clone()));
         tasks.spawn(tokens.clone().keep_fresh(shutdown.clone()));
         let draining = CancellationToken::new();
-        Ok(Self { config: Arc::new(config), bus, tokens, draining, shutdown, tasks })
+        Ok(Self { config: Arc::new(config), bus, tokens, draining, shutdown, tasks, dead_letters })
     }
 
     /// The life of the process' tasks, as `messaging` wants it.
     pub fn runtime(&self) -> Runtime {
-        Runtime { shutdown: self.shutdown.clone(), tasks: self.tasks.clone() }
+        Runtime {
+            shutdown: self.shutdown.clone(),
+            tasks: self.tasks.clone(),
+            dead_letters: self.dead_letters.clone(),
+        }
     }
 
     /// Connects to a service's database, however long that takes.

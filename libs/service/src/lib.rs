@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod database;
+mod dead_letters;
 pub mod gateway;
 mod house;
 pub mod http;

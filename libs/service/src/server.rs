@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::HttpConfig;
-use crate::{House, Part, StartError, telemetry};
+use crate::{House, Part, StartError, dead_letters, telemetry};
 use connections::Server;
 
 /// How often finished measurements are folded into histograms, so that they do not pile up.
@@ -134,6 +134,7 @@ fn routers(house: &House, parts: Vec<Part>) -> (Router, Router) {
         internal = internal.merge(part.internal);
         checks.extend(part.ready.into_iter().map(|check| (format!("{}.{}", part.name, check.name), check)));
     }
+    internal = internal.merge(dead_letters::routes(house.dead_letters.clone()));
     (public::router(house, public), internal::router(house, internal, checks))
 }
 

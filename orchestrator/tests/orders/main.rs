@@ -5,6 +5,7 @@ mod acting;
 mod bulk;
 mod cancelling;
 mod creating;
+mod dead_letters;
 mod delivering;
 mod idempotency;
 mod limits;

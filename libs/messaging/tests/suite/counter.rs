@@ -128,7 +128,7 @@ pub(crate) const TABLES: &str = "
     CREATE TABLE counters (counter_id uuid PRIMARY KEY, value bigint NOT NULL CHECK (value >= 0));
     CREATE TABLE dead_letters (letter_id uuid PRIMARY KEY, subject text NOT NULL, item_type text, about uuid,
         error text NOT NULL, payload bytea NOT NULL, count integer NOT NULL, first_at timestamptz NOT NULL,
-        last_at timestamptz NOT NULL);
+        last_at timestamptz NOT NULL, headers text, group_id uuid NOT NULL);
     CREATE TABLE outbox (row_id uuid PRIMARY KEY, created_at timestamptz NOT NULL, events text NOT NULL,
         stream_created_at timestamptz, sequence bigint);
 ";
