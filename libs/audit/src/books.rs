@@ -69,12 +69,15 @@ const RULES: [(&str, &str); 9] = [
     ),
 ];
 
+/// In one statement, so that no deposit falls in between.
 const SUMS: &str = "SELECT \
     coalesce(sum(amount) FILTER (WHERE kind = 'deposit'), 0)::bigint, \
     coalesce(sum(amount) FILTER (WHERE kind = 'withdrawal'), 0)::bigint, \
     coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0)::bigint, \
     coalesce(sum(amount) FILTER (WHERE kind = 'payment'), 0)::bigint, \
-    coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0)::bigint FROM entries";
+    coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0)::bigint, \
+    (SELECT coalesce(sum(balance), 0)::bigint FROM accounts), \
+    (SELECT coalesce(sum(held), 0)::bigint FROM accounts) FROM entries";
 
 const DEPOSITS: &str =
     "SELECT coalesce(sum(amount), 0)::bigint FROM entries WHERE kind = 'deposit' AND user_id = $1";
@@ -91,9 +94,9 @@ pub(crate) async fn check(
         report.sums.captured = billing.column(row, 2)?;
         report.sums.paid = billing.column(row, 3)?;
         report.sums.refunded = billing.column(row, 4)?;
+        report.sums.balances = billing.column(row, 5)?;
+        report.sums.held = billing.column(row, 6)?;
     }
-    report.sums.balances = billing.number("SELECT coalesce(sum(balance), 0)::bigint FROM accounts").await?;
-    report.sums.held = billing.number("SELECT coalesce(sum(held), 0)::bigint FROM accounts").await?;
     for (user_id, amount) in &expected.deposited {
         check_deposits(billing, *user_id, *amount, report).await?;
     }

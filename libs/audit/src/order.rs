@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::Told;
+use crate::{Accepted, Told};
 
 /// An order as the orchestrator has it.
 #[derive(Debug, Clone)]
@@ -57,6 +57,8 @@ pub(crate) struct Traces {
     pub(crate) refunds: Vec<i64>,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) letters: Vec<Letter>,
+    /// What an operator answers for.
+    pub(crate) accepted: Vec<Accepted>,
     /// What its client was told.
     pub(crate) told: Option<Told>,
 }
@@ -216,6 +218,7 @@ mod tests {
             refunds: Vec::new(),
             reservation: Some(Reservation { state: "reserved".into(), lines: vec![line(3)] }),
             letters: vec![Letter { kind: "order_confirmed".into(), user_id: USER }],
+            accepted: Vec::new(),
             told: Some(Told::Confirmed),
         }
     }

@@ -3,13 +3,14 @@
 //! A page is a range of order ids and read by that range everywhere, so that what somebody has for an
 //! order that does not exist is seen too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::Value;
 use uuid::Uuid;
 
 use crate::order::{Hold, Letter, Order, Traces};
-use crate::report::Report;
+use crate::quiet::Judged;
+use crate::report::{Accepted, Report};
 use crate::{AuditError, Books, Expected};
 
 /// Orders of one page; bounds the memory.
@@ -42,6 +43,7 @@ type Page = HashMap<Uuid, Traces>;
 pub(crate) async fn check(
     databases: &Databases<'_>,
     expected: &Expected,
+    judged: Judged,
     report: &mut Report,
 ) -> Result<(), AuditError> {
     let mut after = Uuid::nil();
@@ -52,10 +54,17 @@ pub(crate) async fn check(
         databases.money(range, &mut page).await?;
         databases.goods(range, &mut page).await?;
         databases.letters(range, &mut page).await?;
+        databases.accepted(range, &mut page).await?;
         for (order_id, told) in expected.orders.iter().filter(|(order_id, _)| range.contains(**order_id)) {
             page.entry(*order_id).or_default().told = Some(*told);
         }
-        judge(&page, report);
+        // After everything was read: what moved while it was read is seen, too.
+        let ids = page
+            .iter()
+            .filter(|(_, traces)| !traces.broken_rules().is_empty())
+            .map(|(order_id, _)| *order_id);
+        let moving = judged.moving(databases.orchestrator, ids.collect()).await?;
+        judge(page, &moving, report);
         if range.1 == Uuid::max() {
             return Ok(());
         }
@@ -63,10 +72,12 @@ pub(crate) async fn check(
     }
 }
 
-fn judge(page: &Page, report: &mut Report) {
+fn judge(page: Page, moving: &HashSet<Uuid>, report: &mut Report) {
     for (order_id, traces) in page {
-        for rule in traces.broken_rules() {
-            report.broken_once_more(rule, format!("order {order_id}"));
+        if moving.contains(&order_id) {
+            report.orders_moving += 1;
+        } else {
+            judge_one(order_id, &traces, report);
         }
         let about_outcomes = traces.letters.iter().filter(|letter| letter.is_of_outcome()).count();
         report.sums.letters += i64::try_from(about_outcomes).unwrap_or(i64::MAX);
@@ -83,6 +94,17 @@ fn judge(page: &Page, report: &mut Report) {
                 report.sums.confirmed_total += order.total.unwrap_or_default();
             }
         }
+    }
+}
+
+fn judge_one(order_id: Uuid, traces: &Traces, report: &mut Report) {
+    report.orders_judged += 1;
+    let rules = traces.broken_rules();
+    if !traces.accepted.is_empty() {
+        let accepted = traces.accepted.iter().cloned();
+        report.accepted.extend(accepted.map(|accepted| Accepted { rules: rules.clone(), ..accepted }));
+    } else if !rules.is_empty() {
+        report.disagreed(order_id, &rules);
     }
 }
 
@@ -142,6 +164,26 @@ impl Databases<'_> {
         for row in books.rows(sql, range.values()).await? {
             let state: String = books.column(&row, 1)?;
             page.entry(books.column(&row, 0)?).or_default().reservation = Some(books.json(&state)?);
+        }
+        Ok(())
+    }
+
+    async fn accepted(&self, range: Range, page: &mut Page) -> Result<(), AuditError> {
+        let books = self.orchestrator;
+        let sql = "SELECT key, action, target, actor, reason, at FROM operator_actions \
+                   WHERE accepted_difference AND key > $1 AND key <= $2 ORDER BY action_id";
+        for row in books.rows(sql, range.values()).await? {
+            let order_id = books.column(&row, 0)?;
+            let accepted = Accepted {
+                order_id,
+                action: books.column(&row, 1)?,
+                step: books.column(&row, 2)?,
+                actor: books.column(&row, 3)?,
+                reason: books.column(&row, 4)?,
+                at: books.column(&row, 5)?,
+                rules: Vec::new(),
+            };
+            page.entry(order_id).or_default().accepted.push(accepted);
         }
         Ok(())
     }

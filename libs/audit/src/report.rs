@@ -1,13 +1,33 @@
 //! What an audit found.
 
+use std::collections::BTreeSet;
+
+use sea_orm::prelude::ChronoDateTimeUtc;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
 use crate::EXAMPLES_MAX;
 use crate::finding::Finding;
+use crate::quiet::Judged;
 
-/// What an audit found. Clean: everything adds up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// How many orders are named; beyond it the findings' counts tell how many there are.
+const ORDERS_MAX: usize = 10_000;
+
+/// What an audit found. Clean, without findings: everything adds up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MoneyAudit)]
 pub struct Report {
     /// What does not hold; one a rule.
     pub findings: Vec<Finding>,
+    /// The orders that the services disagree on, up to 10,000.
+    pub orders: BTreeSet<Uuid>,
+    /// What an operator did that the books may differ by: no finding.
+    pub accepted: Vec<Accepted>,
+    /// Orders that were compared.
+    pub orders_judged: u64,
+    /// Orders that do not agree yet, because something happens to them: not judged.
+    pub orders_moving: u64,
     /// Sums over all, for people and for comparisons.
     pub sums: Sums,
     /// Messages that were put aside; whether that is a mistake depends on what was sent.
@@ -16,8 +36,29 @@ pub struct Report {
     pub unpublished_events: i64,
 }
 
+/// A difference that somebody answers for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Accepted {
+    /// The order.
+    pub order_id: Uuid,
+    /// What was done, as `skip` or `abandon`.
+    pub action: String,
+    /// The step that was skipped.
+    pub step: Option<String>,
+    /// By whom.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: ChronoDateTimeUtc,
+    /// The rules that do not hold for it, which may be none.
+    #[schema(value_type = Vec<String>)]
+    pub rules: Vec<&'static str>,
+}
+
 /// Sums; money in minor units.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Sums {
     /// Orders that were confirmed.
     pub orders_confirmed: i64,
@@ -80,13 +121,26 @@ impl Report {
         self.broken(rule, before + 1, example);
     }
 
-    /// What must be true of the sums.
-    pub(crate) fn check_sums(&mut self) {
+    /// The services disagree on this order.
+    pub(crate) fn disagreed(&mut self, order_id: Uuid, rules: &[&'static str]) {
+        for rule in rules {
+            self.broken_once_more(rule, format!("order {order_id}"));
+        }
+        if self.orders.len() < ORDERS_MAX {
+            self.orders.insert(order_id);
+        }
+    }
+
+    /// What must be true of the sums. Those over several services are equal only while nothing moves.
+    pub(crate) fn check_sums(&mut self, judged: Judged) {
         let sums = self.sums;
         let expected = sums.deposited - sums.withdrawn - sums.captured - sums.paid + sums.refunded;
         if sums.balances != expected {
             let said = format!("balances are {}, deposits less everything else {expected}", sums.balances);
             self.broken("no money comes from nowhere or goes there", 1, said);
+        }
+        if judged != Judged::All {
+            return;
         }
         if sums.captured - sums.refunded != sums.confirmed_total {
             let Sums { captured, refunded, confirmed_total, .. } = sums;

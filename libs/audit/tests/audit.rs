@@ -1,7 +1,7 @@
 //! The audit over real databases: books that are right are clean, and each thing that is changed in
 //! them is found.
 
-use audit::{DatabaseUrls, Expected, Told, audit, audit_against};
+use audit::{DatabaseUrls, Expected, Told, audit, audit_against, audit_quiet};
 use migrations::MigratorTrait;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use uuid::Uuid;
@@ -320,4 +320,115 @@ async fn an_order_without_its_end_or_its_letter_is_found() {
         .await,
         ["an order has one letter, of its outcome, to its user", "there is one letter per outcome"]
     );
+}
+
+/// A hold that is gone, and an order that nothing has happened to for two minutes.
+const WITHOUT_HOLD: &str =
+    "UPDATE holds SET state = 'released' WHERE order_id = '00000000-0000-0000-0000-000000001001'";
+const LONG_AGO: &str = "UPDATE orders SET updated_at = now() - interval '2 minutes'; \
+                        UPDATE sagas SET finished_at = now() - interval '2 minutes'";
+
+async fn change(url: &str, statements: &str) {
+    let db = connect(url).await;
+    db.execute_unprepared(statements).await.unwrap_or_else(|error| panic!("{statements}: {error}"));
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_a_system_at_work_only_quiet_orders_are_judged() {
+    let shop = Shop::open().await;
+    let orchestrator = &shop.urls.orchestrator;
+    change(&shop.urls.billing, WITHOUT_HOLD).await;
+    let found = async || {
+        let report = audit_quiet(&shop.urls, 60).await.unwrap();
+        (report.orders.into_iter().collect::<Vec<_>>(), report.orders_judged, report.orders_moving)
+    };
+    assert_eq!(found().await, (vec![], 3, 1), "it was touched just now");
+    change(orchestrator, LONG_AGO).await;
+    assert_eq!(found().await, (vec![CONFIRMED], 4, 0));
+    for (moving, still) in [
+        (
+            "UPDATE sagas SET finished_at = NULL, wake_at = now() WHERE saga_id = key AND saga_id = '00000000-0000-0000-0000-000000001001'",
+            "UPDATE sagas SET finished_at = now() - interval '2 minutes', wake_at = NULL WHERE finished_at IS NULL",
+        ),
+        (
+            "UPDATE sagas SET finished_at = now() WHERE saga_id = '00000000-0000-0000-0000-000000001001'",
+            LONG_AGO,
+        ),
+        (
+            "INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, waits_for, created_at, wake_at) VALUES \
+             ('00000000-0000-0000-0000-000000002001', 'order_cancellation', 1, '00000000-0000-0000-0000-000000001001', '{}', '{}', 'running', '', now(), now())",
+            "DELETE FROM sagas WHERE saga_id = '00000000-0000-0000-0000-000000002001'",
+        ),
+    ] {
+        change(orchestrator, moving).await;
+        assert_eq!(found().await, (vec![], 3, 1), "{moving}");
+        change(orchestrator, still).await;
+        assert_eq!(found().await, (vec![CONFIRMED], 4, 0), "{still}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_runs_is_no_finding() {
+    let shop = Shop::open().await;
+    change(&shop.urls.orchestrator, LONG_AGO).await;
+    let running = "INSERT INTO orders (order_id, user_id, status, refusal, items, created_at, updated_at) VALUES \
+                   ('00000000-0000-0000-0000-000000001005', '00000000-0000-0000-0000-00000000000a', 'pending', 'null', '[]', \
+                    now() - interval '1 hour', now() - interval '1 hour'); \
+                   INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, waits_for, stuck_since, created_at, wake_at) VALUES \
+                   ('00000000-0000-0000-0000-000000001005', 'order', 1, '00000000-0000-0000-0000-000000001005', '{}', '{}', 'running', '', \
+                    now(), now() - interval '1 hour', now())";
+    change(&shop.urls.orchestrator, running).await;
+    let held = "UPDATE accounts SET held = 7; INSERT INTO holds VALUES ('00000000-0000-0000-0000-000000001005', 'held', \
+                '00000000-0000-0000-0000-00000000000a', 7, now(), NULL)";
+    change(&shop.urls.billing, held).await;
+    let report = audit_quiet(&shop.urls, 60).await.unwrap();
+    assert!(report.is_clean(), "{report:#?}");
+    assert_eq!((report.orders_judged, report.orders_moving, report.sums.held), (4, 1, 7));
+}
+
+#[tokio::test]
+async fn a_trace_of_no_order_is_found_when_its_order_cannot_come_any_more() {
+    let shop = Shop::open().await;
+    change(&shop.urls.orchestrator, LONG_AGO).await;
+    let old = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+    for order_id in [old, Uuid::now_v7()] {
+        let refused = format!(
+            "INSERT INTO holds VALUES ('{order_id}', 'refused', '00000000-0000-0000-0000-00000000000a', 7, NULL, 0)"
+        );
+        change(&shop.urls.billing, &refused).await;
+    }
+    let report = audit_quiet(&shop.urls, 60).await.unwrap();
+    let rules: Vec<_> = report.findings.iter().map(|finding| (finding.rule, finding.count)).collect();
+    assert_eq!(rules, [("nothing is done for an order that nobody placed", 1)]);
+    assert_eq!((report.orders.into_iter().collect::<Vec<_>>(), report.orders_moving), (vec![old], 1));
+}
+
+#[tokio::test]
+async fn what_an_operator_answers_for_is_told_with_its_reason_and_is_no_finding() {
+    let shop = Shop::open().await;
+    let skipped = "UPDATE sagas SET status = 'abandoned' WHERE saga_id = '00000000-0000-0000-0000-000000001001'; \
+                   INSERT INTO operator_actions VALUES (gen_random_uuid(), now(), 'operator 7', 'skip', 'paid in cash', \
+                   '00000000-0000-0000-0000-000000001001', '00000000-0000-0000-0000-000000001001', 'capture_funds', true, 'null', 'null')";
+    change(&shop.urls.orchestrator, skipped).await;
+    let took_nothing = "UPDATE holds SET state = 'released' WHERE amount = 150; DELETE FROM entries WHERE number = 2; \
+                        UPDATE entries SET number = number - 1, balance_after = balance_after + 150 WHERE number > 2; \
+                        UPDATE accounts SET balance = balance + 150, entries = 4";
+    change(&shop.urls.billing, took_nothing).await;
+    change(&shop.urls.orchestrator, LONG_AGO).await;
+    let report = audit_quiet(&shop.urls, 60).await.unwrap();
+    assert!(report.is_clean(), "{report:#?}");
+    let accepted = &report.accepted[0];
+    assert_eq!((report.accepted.len(), accepted.order_id, accepted.action.as_str()), (1, CONFIRMED, "skip"));
+    assert_eq!((accepted.step.as_deref(), accepted.reason.as_str()), (Some("capture_funds"), "paid in cash"));
+    assert_eq!(accepted.rules, ["a confirmed order's total is captured once, from its user"]);
+}
+
+#[tokio::test]
+async fn sagas_that_left_after_some_days_are_not_missed() {
+    let shop = Shop::open().await;
+    let gone = "DELETE FROM sagas; UPDATE orders SET updated_at = now() - interval '2 days'";
+    change(&shop.urls.orchestrator, gone).await;
+    let report = audit_quiet(&shop.urls, 60).await.unwrap();
+    assert!(report.is_clean() && report.orders_judged == 4, "{report:#?}");
 }
