@@ -132,6 +132,45 @@ async fn a_crash_after_auth_stored_the_password_locks_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_crash_before_auth_was_asked_locks_nobody_out() {
+    let beds = Beds::start().await;
+    let (auth, user) = (beds.auth().await, beds.user().await);
+    let user_id = Uuid::now_v7();
+    let pending = format!(
+        "INSERT INTO users (user_id, email, status, attempt, name, locale, created_at, updated_at) \
+         VALUES ('{user_id}', 'ann@example.com', 'pending', 1, 'Before', 'ru', now(), now())"
+    );
+    beds.user.db.execute_unprepared(&pending).await.unwrap();
+    let answer = register(&user, &ann("correct horse")).await;
+    assert_eq!((answer.status, &answer.body["user_id"]), (201, &json!(user_id)), "the same user goes on");
+    assert_eq!(answer.body["name"], "Анна", "what was said last counts");
+    assert_eq!(login(&auth, "correct horse").await, 200);
+    assert_eq!(beds.told::<UserRegistered>().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_crash_before_the_event_is_told_loses_it_not() {
+    let mut beds = Beds::start().await;
+    let (auth, user) = (beds.auth().await, beds.user().await);
+    beds.user.nats.kill().await.unwrap();
+    assert_eq!(register(&user, &ann("correct horse")).await.status, 201);
+    user.stop().await;
+    // Told by nobody; older than what may still be on its way.
+    let old = "UPDATE outbox SET row_id = '01900000-0000-7000-8000-000000000001' WHERE sequence IS NULL";
+    assert_eq!(beds.user.db.execute_unprepared(old).await.unwrap().rows_affected(), 1);
+
+    beds.user.nats.restart().await.unwrap();
+    let user = beds.user().await;
+    let client = async_nats::connect(beds.user.nats.url()).await.unwrap();
+    let stream = async_nats::jetstream::new(client).get_stream("EVENTS").await.unwrap();
+    let arrived = async || stream.get_last_raw_message_by_subject(UserRegistered::TYPE).await.ok();
+    let arrived = eventually(SOON, "the event on its stream", arrived).await;
+    assert!(String::from_utf8_lossy(&arrived.payload).contains("ann@example.com"));
+    assert_eq!(register(&user, &ann("battery staple")).await.problem(), (409, "email_taken"));
+    assert_eq!(login(&auth, "correct horse").await, 200);
+}
+
+#[tokio::test]
 async fn of_registrations_at_once_one_wins_and_it_is_its_password_that_counts() {
     let beds = Beds::start().await;
     let (auth, user) = (beds.auth().await, beds.user().await);
