@@ -76,7 +76,7 @@ impl<D> Turn<'_, D> {
     }
 
     fn begin(&mut self) {
-        self.instance.state.deadline_at = self.now + self.definition.deadline();
+        self.instance.state.deadline_at = self.definition.deadline_after(self.now);
         self.go_forward_from(0);
     }
 
@@ -92,6 +92,7 @@ impl<D> Turn<'_, D> {
 
     fn cancel(&mut self) -> Result<(), NotAllowed> {
         match self.instance.phase {
+            Phase::Forward(_) if self.instance.is_until_answered() => return Err(NotAllowed::MustBeAnswered),
             Phase::Forward(_) => self.turn_back(Cause::cancelled()),
             Phase::Tail(Decision::Confirmed, _) => return Err(NotAllowed::PivotPassed),
             _ => return Err(NotAllowed::TurningBack),

@@ -9,6 +9,7 @@ use contracts::{Command, Direction, EventData, ReplyData, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::instance::NEVER;
 use crate::{Cause, Decision, Phase};
 
 /// A declared workflow over the data `D`. A running saga keeps its definition's version: a change
@@ -16,7 +17,8 @@ use crate::{Cause, Decision, Phase};
 pub struct Definition<D> {
     name: &'static str,
     version: u32,
-    deadline: Duration,
+    /// None where it is asked until it is answered.
+    deadline: Option<Duration>,
     pace: Pace,
     pub(crate) steps: Vec<CompensatableStep<D>>,
     pub(crate) pivot: Pivot<D>,
@@ -139,8 +141,13 @@ impl<D> Definition<D> {
     }
 
     /// How long a saga may go forward.
-    pub fn deadline(&self) -> Duration {
+    pub fn deadline(&self) -> Option<Duration> {
         self.deadline
+    }
+
+    /// The deadline of a saga that begins now.
+    pub(crate) fn deadline_after(&self, now: Timestamp) -> Timestamp {
+        self.deadline.map_or(NEVER, |deadline| now + deadline)
     }
 
     /// How patiently its steps are asked.

@@ -119,6 +119,9 @@ pub enum NotAllowed {
     /// Cancelling after the pivot.
     #[error("the saga has passed its pivot, it can only go forward")]
     PivotPassed,
+    /// Cancelling what is asked until it is answered.
+    #[error("the saga cannot be cancelled before this step is answered")]
+    MustBeAnswered,
     /// Cancelling what is being undone.
     #[error("the saga is turning back already")]
     TurningBack,

@@ -73,7 +73,7 @@ fn prove_case<D: Clone + Serialize>(
     let straight = Run::to_its_end(setting, Plan::calm(Course::Straight), None)?;
     checks::was_answered_at_once(&straight)?;
     let ending = straight.ending();
-    for course in Course::all(&straight.steps_done()) {
+    for course in Course::all(&straight.steps_done(), setting.definition.deadline().is_none()) {
         let expected = course.expected(&ending);
         let calm = Run::to_its_end(setting, Plan::calm(course), Some(&expected))?;
         coverage.runs += 1;
@@ -101,7 +101,10 @@ fn troubles_for<D>(
         || definition.steps().any(|step| step.name == command.step && step.kind == StepKind::Tail);
     let is_the_courses_own = course.is_about(command);
     let troubles = if is_the_courses_own { &[][..] } else { Trouble::ALL };
-    troubles.iter().copied().filter(move |trouble| has_to_succeed || trouble.may_happen_before_the_pivot())
+    let is_until_answered = definition.deadline().is_none();
+    let may_happen =
+        move |trouble: &Trouble| has_to_succeed || trouble.may_happen_before_the_pivot(is_until_answered);
+    troubles.iter().copied().filter(may_happen)
 }
 
 fn commands_of<D>(definition: &Definition<D>) -> impl Iterator<Item = String> {

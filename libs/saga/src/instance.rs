@@ -24,6 +24,9 @@ pub struct Instance<D> {
     pub data: D,
 }
 
+/// The deadline of what has none: the end of the year 9999. Later where the saga was paused.
+pub(crate) const NEVER: Timestamp = Timestamp::from_timestamp(253_402_300_799, 0).expect("it is a time");
+
 /// Everything about a saga that is not the workflow's own data. Its times are stored as microseconds
 /// since 1970: it is read and written at every step, and text costs ten times as much.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -215,7 +218,7 @@ impl<D> Instance<D> {
             possibly_done: StepSet::default(),
             attempt: 0,
             seq: 0,
-            deadline_at: whole_microseconds(now) + definition.deadline(),
+            deadline_at: definition.deadline_after(whole_microseconds(now)),
             wake_at: None,
             stuck_since: None,
             stuck: StepSet::default(),
@@ -264,6 +267,12 @@ impl State {
     /// Whether it was given [`crate::Input::Begin`].
     pub const fn has_begun(&self) -> bool {
         self.wake_at.is_some() || self.is_final()
+    }
+
+    /// Whether its steps are asked until they are answered; see
+    /// [`Steps::until_answered`](crate::definition::builder::Steps::until_answered).
+    pub(crate) fn is_until_answered(&self) -> bool {
+        self.deadline_at >= NEVER
     }
 
     /// Whether its fate is known: the pivot is passed, it is turning back, or it has ended.

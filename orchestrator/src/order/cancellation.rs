@@ -1,8 +1,6 @@
 //! Cancelling a confirmed order: a workflow of its own. Delivery decides, for whoever is quicker than the
 //! courier: once the delivery is off nothing can stop the rest.
 
-use std::time::Duration;
-
 use contracts::Timestamp;
 use contracts::billing::RefundOrder;
 use contracts::delivery::CancelDelivery;
@@ -23,19 +21,17 @@ pub struct CancellationWorkflow;
 /// Runs the sagas of cancellations.
 pub type CancellationWorkflowManager = crate::manager::WorkflowManager<CancellationWorkflow>;
 
-/// Delivery is asked until it answers: giving up while nobody knows whether the delivery is off would leave
-/// a confirmed order that nobody brings.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
-
 /// What is cancelled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cancellation(pub Order);
 
-/// A cancellation, step by step. Refused (the courier was quicker), it leaves all as it was.
+/// A cancellation, step by step. Refused (the courier was quicker), it leaves all as it was. Delivery is
+/// asked until it answers: giving up while nobody knows whether the delivery is off would leave a confirmed
+/// order that nobody brings.
 pub fn definition() -> Definition<Cancellation> {
     Saga::named(CancellationWorkflow::NAME, 1)
-        .deadline(FOR_EVER)
+        .until_answered()
         .step("cancel_delivery", Cancellation::cancel_delivery, |_, ()| {})
         .when(Cancellation::is_delivered)
         .nothing_to_undo()

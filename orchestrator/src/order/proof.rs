@@ -1,15 +1,18 @@
 //! Every step of every version of the workflow, put through every trouble.
 
 use chrono::TimeDelta;
-use contracts::billing::{CaptureFunds, FundsCaptured, FundsReserved, ReserveFunds};
+use contracts::billing::{
+    CaptureFunds, FundsCaptured, FundsReserved, OrderRefunded, RefundOrder, ReserveFunds,
+};
 use contracts::delivery::{CourierReserved, DeliveryScheduled, ReserveCourier, ScheduleDelivery};
 use contracts::stock::{Item, ReserveStock, StockReserved};
 use contracts::{Amount, Command, Reply, ReplyData, Timestamp};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::cancellation::Cancellation;
 use super::data::{Delivery, Goods};
-use super::{Order, OrderWorkflow};
+use super::{CancellationWorkflow, Order, OrderWorkflow};
 use crate::manager::Workflow;
 
 fn order(items: usize, price: Option<i64>, slot: Option<Timestamp>) -> Order {
@@ -46,6 +49,9 @@ fn answer(command_type: &str, _: &RawValue) -> ReplyData {
         ScheduleDelivery::TYPE => {
             Reply::<ScheduleDelivery>::Done(DeliveryScheduled { delivery_id: Uuid::now_v7() }).into()
         }
+        RefundOrder::TYPE => {
+            Reply::<RefundOrder>::Done(OrderRefunded { entry_id: Some(Uuid::now_v7()) }).into()
+        }
         CaptureFunds::TYPE => Reply::<CaptureFunds>::Done(FundsCaptured { entry_id: Uuid::now_v7() }).into(),
         _ => Reply::<contracts::stock::ReleaseStock>::Done(()).into(),
     }
@@ -62,5 +68,18 @@ fn every_version_gets_every_kind_of_order_through_every_trouble() {
             panic!("{} version {}: {violation}", definition.name(), definition.version())
         });
         assert!(coverage.runs > 100, "{coverage:?}");
+    }
+}
+
+#[test]
+fn every_version_of_a_cancellation_gets_through_every_trouble() {
+    let orders = [order(2, None, None), order(0, Some(700), None)];
+    for definition in CancellationWorkflow::definitions() {
+        let cancellations = orders.clone().map(Cancellation);
+        let coverage = saga::harness::prove(&definition, &cancellations, Timestamp::default(), answer);
+        let coverage = coverage.unwrap_or_else(|violation| {
+            panic!("{} version {}: {violation}", definition.name(), definition.version())
+        });
+        assert!(coverage.runs > 50, "{coverage:?}");
     }
 }

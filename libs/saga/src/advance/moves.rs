@@ -82,7 +82,7 @@ impl<D> Turn<'_, D> {
     /// Asks again for all that is waited for. What has to succeed and was asked often enough is
     /// marked as stuck on the way.
     pub(super) fn ask_again(&mut self) {
-        let has_to_succeed = self.instance.decided();
+        let has_to_succeed = self.instance.decided() || self.instance.is_until_answered();
         if has_to_succeed && self.instance.attempt >= self.definition.pace().stuck_after_attempts {
             for step in self.instance.waiting_steps().iter() {
                 self.mark_stuck(step, StuckWhy::Unanswered);

@@ -16,7 +16,7 @@ pub fn allowed_actions(saga: &State) -> Vec<&'static str> {
     let actions = [
         ("retry", is_open && !is_paused),
         ("skip", is_open && can_skip),
-        ("cancel", is_forward),
+        ("cancel", is_forward && !saga.is_until_answered()),
         ("abandon", is_open),
         ("pause", is_open && !is_own_pause),
         ("resume", is_paused && is_own_pause),

@@ -91,6 +91,7 @@ impl<D> Turn<'_, D> {
     /// must not be refused: that is stuck at once, and asked on.
     fn refused(&mut self, index: usize, reply: &ReplyData) -> Result<(), IgnoredWhy> {
         if let Phase::Forward(step) = self.instance.phase {
+            self.heal(step);
             self.instance.state.possibly_done.remove(step);
             self.turn_back(refusal(self.definition.steps[step].name, reply));
             return Ok(());

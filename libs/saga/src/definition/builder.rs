@@ -32,7 +32,7 @@ pub struct Saga;
 pub struct Steps<D> {
     name: &'static str,
     version: u32,
-    deadline: Duration,
+    deadline: Option<Duration>,
     pace: Pace,
     steps: Vec<CompensatableStep<D>>,
 }
@@ -74,7 +74,13 @@ pub struct NewRejectionStep<D>(Rejection<D>, TailStep<D, Cause>);
 impl Saga {
     /// A workflow by its name and version.
     pub fn named<D>(name: &'static str, version: u32) -> Steps<D> {
-        Steps { name, version, deadline: Duration::from_secs(600), pace: Pace::default(), steps: Vec::new() }
+        Steps {
+            name,
+            version,
+            deadline: Some(Duration::from_secs(600)),
+            pace: Pace::default(),
+            steps: Vec::new(),
+        }
     }
 }
 
@@ -82,7 +88,14 @@ impl<D: 'static> Steps<D> {
     /// How long a saga may go forward, from its beginning to its pivot; then it turns back as
     /// [`Cause::TIMED_OUT`]. 600 s when not said.
     pub fn deadline(self, deadline: Duration) -> Self {
-        Self { deadline, ..self }
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    /// Every step is asked until it is answered: for steps that may be refused but not be given up, for
+    /// their outcome has to be known. The saga neither times out nor can be cancelled; a step that stays
+    /// unanswered is marked as stuck.
+    pub fn until_answered(self) -> Self {
+        Self { deadline: None, ..self }
     }
 
     /// How patiently steps are asked again. [`Pace::default`] when not said.

@@ -66,11 +66,13 @@ pub(super) enum Trouble {
 pub(super) const REFUSAL: &str = "refused_by_the_harness";
 
 impl Course {
-    /// Every course at every one of these steps.
-    pub(super) fn all(steps: &[&'static str]) -> Vec<Self> {
+    /// Every course at every one of these steps. Where they are asked until they are answered, the only
+    /// way back is a refusal.
+    pub(super) fn all(steps: &[&'static str], is_until_answered: bool) -> Vec<Self> {
         let kinds =
             [Self::Refused, Self::Lost, Self::Unheard, Self::Overtaken, Self::Cancelled, Self::Paused];
-        let turns = steps.iter().flat_map(|step| kinds.map(|kind| kind(step)));
+        let kinds = if is_until_answered { &kinds[..1] } else { &kinds[..] };
+        let turns = steps.iter().flat_map(|step| kinds.iter().map(|kind| kind(step)));
         std::iter::once(Self::Straight).chain(turns).collect()
     }
 
@@ -114,8 +116,12 @@ impl Trouble {
     ];
 
     /// Those that last are courses there: the saga turns back.
-    pub(super) fn may_happen_before_the_pivot(self) -> bool {
-        !matches!(self, Self::Refused) && !self.is_long()
+    pub(super) fn may_happen_before_the_pivot(self, is_until_answered: bool) -> bool {
+        match self {
+            Self::Refused | Self::RefusedLong => false,
+            Self::LostLong | Self::FaultLong => is_until_answered,
+            _ => true,
+        }
     }
 
     /// Whether it makes a step stuck that has to succeed.

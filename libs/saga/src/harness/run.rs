@@ -92,7 +92,8 @@ impl<'a, D: Clone + Serialize> Run<'a, D> {
         let pace = self.setting.definition.pace();
         let stuck_ms = i64::from(pace.max_wait_ms) * (i64::from(pace.stuck_after_attempts) + 5);
         // Twice: a pause may last as long as the deadline.
-        let deadline_ms = i64::try_from(self.setting.definition.deadline().as_millis()).unwrap_or(i64::MAX);
+        let deadline = self.setting.definition.deadline().unwrap_or_default();
+        let deadline_ms = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
         TimeDelta::milliseconds(deadline_ms) * 2 + TimeDelta::milliseconds(stuck_ms)
     }
 

@@ -60,7 +60,7 @@ impl Order {
         !self.items.is_empty()
     }
 
-    fn reserve_stock(&self) -> ReserveStock {
+    pub(crate) fn reserve_stock(&self) -> ReserveStock {
         ReserveStock { order_id: self.order_id, items: self.items.clone(), expected_total: None }
     }
 
@@ -93,7 +93,7 @@ impl Order {
         self.expires_at.is_some_and(|expires_at| now + chrono::TimeDelta::hours(24) <= expires_at)
     }
 
-    fn confirmed(&self) -> OrderConfirmed {
+    pub(crate) fn confirmed(&self) -> OrderConfirmed {
         let lines = vec![];
         OrderConfirmed { order_id: self.order_id, user_id: Uuid::from_u128(9), total: self.total, lines }
     }
@@ -106,7 +106,7 @@ impl Order {
         ScheduleDelivery { order_id: self.order_id }
     }
 
-    fn joy(&self) -> Notify {
+    pub(crate) fn joy(&self) -> Notify {
         self.letter(LetterKind::OrderConfirmed, None)
     }
 

@@ -6,6 +6,7 @@ mod operators;
 mod paused;
 mod tail;
 mod undoing;
+mod until_answered;
 
 use contracts::Direction::Do;
 use saga::Input;

@@ -44,7 +44,7 @@ fn an_answer_is_learned_and_what_follows_is_sent_on_resuming() {
     assert_eq!(story.waits(), ["check_address/do"]);
     story.now += STOOD_STILL;
     assert_eq!(story.operator(resume()), ["send check_address/do #1"]);
-    let deadline = story.history[0].at + story.definition.deadline() + STOOD_STILL * 2;
+    let deadline = story.history[0].at + story.definition.deadline().unwrap() + STOOD_STILL * 2;
     assert_eq!(story.saga.deadline_at, deadline);
 }
 
