@@ -16,6 +16,7 @@ mod port;
 mod postgres;
 mod process;
 mod process_table;
+mod running;
 
 pub use error::Error;
 pub use home::reachable;
@@ -23,3 +24,4 @@ pub use lock::Lock;
 pub use nats::{Nats, NatsOptions};
 pub use port::{free_port, require_free};
 pub use postgres::{Postgres, PostgresOptions};
+pub use running::running_postgres;
