@@ -3,6 +3,7 @@
 //!
 //! What is marked `long` runs in `make proof`.
 
+mod audit;
 mod crashes;
 mod deliveries;
 mod faults;
@@ -10,3 +11,4 @@ mod gateway;
 mod orders;
 mod processes;
 mod replicas;
+mod sessions;
