@@ -1,8 +1,10 @@
 //! The table of credentials: a user's e-mail, password and roles.
 
 use contracts::{Email, Timestamp};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, SqlErr, Statement};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, SqlErr};
 use uuid::Uuid;
+
+use crate::sql::statement;
 
 /// What a login needs.
 #[derive(Debug, FromQueryResult)]
@@ -35,15 +37,13 @@ pub(crate) enum Stored {
 /// The credentials of an e-mail.
 pub(crate) async fn find(db: &impl ConnectionTrait, email: &Email) -> Result<Option<Credentials>, DbErr> {
     let sql = "SELECT user_id, password_hash FROM credentials WHERE email = $1";
-    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [email.as_str().into()]);
-    Credentials::find_by_statement(statement).one(db).await
+    Credentials::find_by_statement(statement(sql, [email.as_str().into()])).one(db).await
 }
 
 /// A user's roles at this moment.
 pub(crate) async fn roles(db: &impl ConnectionTrait, user_id: Uuid) -> Result<Option<Vec<String>>, DbErr> {
     let sql = "SELECT roles FROM credentials WHERE user_id = $1";
-    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [user_id.into()]);
-    db.query_one_raw(statement).await?.map(|row| row.try_get_by_index(0)).transpose()
+    db.query_one_raw(statement(sql, [user_id.into()])).await?.map(|row| row.try_get_by_index(0)).transpose()
 }
 
 /// Stores a registration; repeated by the same user it sets the password again.
@@ -60,8 +60,7 @@ pub(crate) async fn store(
         WHERE c.attempt <= EXCLUDED.attempt AND c.email = EXCLUDED.email";
     let Registration { user_id, email, password_hash, attempt } = registration;
     let values = [user_id.into(), email.as_str().into(), password_hash.into(), attempt.into(), now.into()];
-    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
-    match db.execute_raw(statement).await {
+    match db.execute_raw(statement(sql, values)).await {
         Ok(result) if result.rows_affected() == 1 => Ok(Stored::Yes),
         Ok(_) => Ok(Stored::Superseded),
         Err(error) => match error.sql_err() {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use chrono::Utc;
 use contracts::Timestamp;
 use messaging::Runtime;
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::time::MissedTickBehavior;
 
+use crate::sql::statement;
 use crate::throttle::WINDOW;
 
 const EVERY: Duration = Duration::from_secs(60);
@@ -43,8 +44,8 @@ async fn round(db: &DatabaseConnection, now: Timestamp) -> Result<(), DbErr> {
             "DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {end} < $1 \
              ORDER BY {end} LIMIT {BATCH_ROWS} FOR UPDATE SKIP LOCKED)"
         );
-        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [before.into()]);
-        while db.execute_raw(statement.clone()).await?.rows_affected() == BATCH_ROWS {}
+        let removal = statement(&sql, [before.into()]);
+        while db.execute_raw(removal.clone()).await?.rows_affected() == BATCH_ROWS {}
     }
     Ok(())
 }

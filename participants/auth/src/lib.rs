@@ -14,6 +14,7 @@ mod refresh_token;
 mod revocations;
 mod roles;
 mod sessions;
+mod sql;
 mod throttle;
 
 use std::sync::Arc;

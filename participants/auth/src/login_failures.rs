@@ -1,23 +1,15 @@
 //! The table of failed logins: a row an address and account, with its latest failures.
 
 use contracts::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
+use crate::sql::statement;
 use crate::throttle::{ACCOUNTS_MAX, Attempt, FAILURES_MAX, Failures, WINDOW};
 
 #[derive(FromQueryResult)]
 struct Found {
     of_account: Option<Timestamp>,
     of_address: Option<Timestamp>,
-}
-
-#[derive(FromQueryResult)]
-struct Before {
-    of_account: Option<Timestamp>,
-}
-
-fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
-    Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
 }
 
 /// What has failed before this attempt.
@@ -56,6 +48,7 @@ pub(crate) async fn note(
          RETURNING failed_at[cardinality(failed_at) - {FAILURES_MAX}] AS of_account"
     );
     let values = [attempt.address.clone().into(), attempt.account.clone().into(), now.into()];
-    let before = Before::find_by_statement(statement(&sql, values)).one(db).await?;
-    Ok(Failures { of_account: before.and_then(|before| before.of_account), of_address: None })
+    let row = db.query_one_raw(statement(&sql, values)).await?;
+    let of_account = row.map(|row| row.try_get_by_index(0)).transpose()?.flatten();
+    Ok(Failures { of_account, of_address: None })
 }

@@ -5,9 +5,11 @@ use chrono::TimeDelta;
 use contracts::Timestamp;
 use contracts::auth::{Revoked, SessionRevoked};
 use messaging::broadcast::{StreamState, Told};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use service::config::SecurityConfig;
 use uuid::Uuid;
+
+use crate::sql::statement;
 
 /// What is added to a token's life for clocks that differ and messages that are late.
 const MARGIN: TimeDelta = TimeDelta::seconds(60);
@@ -56,10 +58,6 @@ impl Term {
 /// How long a revocation matters.
 pub(crate) fn length(security: &SecurityConfig) -> TimeDelta {
     TimeDelta::seconds(security.access_token_seconds.into()) + MARGIN
-}
-
-fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
-    Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
 }
 
 /// Revokes the tokens of a user that say other roles. The caller has locked the user's credentials, and

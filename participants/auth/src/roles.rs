@@ -2,15 +2,13 @@
 //! nobody above.
 
 use contracts::{Email, Timestamp};
-use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, FromQueryResult, Statement,
-    TransactionTrait, Value,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
 use service::config::SecurityConfig;
 use service::token::{Role, Roles};
 use uuid::Uuid;
 
 use crate::revocations::{self, Revocation};
+use crate::sql::statement;
 
 /// How a change of roles ended.
 #[derive(Debug)]
@@ -23,15 +21,6 @@ pub(crate) enum Changed {
     Yes(Revocation),
 }
 
-#[derive(FromQueryResult)]
-struct RolesOnly {
-    roles: Vec<String>,
-}
-
-fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
-    Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
-}
-
 /// Changes a user's roles, and revokes the tokens that say others, in one transaction.
 pub(crate) async fn change(
     db: &DatabaseConnection,
@@ -42,9 +31,9 @@ pub(crate) async fn change(
 ) -> Result<Changed, DbErr> {
     let tx = db.begin().await?;
     let lock = "SELECT roles FROM credentials WHERE user_id = $1 FOR UPDATE";
-    let found = RolesOnly::find_by_statement(statement(lock, [user_id.into()])).one(&tx).await?;
-    let Some(before) = found else { return Ok(Changed::Unknown) };
-    let before: Roles = before.roles.iter().collect();
+    let found = tx.query_one_raw(statement(lock, [user_id.into()])).await?;
+    let Some(row) = found else { return Ok(Changed::Unknown) };
+    let before: Roles = row.try_get_by_index::<Vec<String>>(0)?.into_iter().collect();
     let after = decide(before);
     if after == before {
         return Ok(Changed::No);

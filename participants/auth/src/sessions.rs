@@ -1,12 +1,13 @@
 //! The table of sessions: one per login, with the refresh token that was given out last.
 
 use contracts::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 use crate::credentials::Credentials;
 use crate::refresh_token::RefreshToken;
 use crate::revocations::{Revocation, Term};
+use crate::sql::statement;
 
 /// A session that begins.
 pub(crate) struct NewSession {
@@ -47,15 +48,6 @@ impl Session {
     }
 }
 
-fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
-    Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
-}
-
-#[derive(FromQueryResult)]
-struct RolesOnly {
-    roles: Vec<String>,
-}
-
 /// Begins a session of a user whose password was right, and returns the roles of this moment. Nothing if
 /// the password was set anew meanwhile: whoever sets it waits for us, or we see what was set.
 pub(crate) async fn begin(
@@ -77,8 +69,7 @@ pub(crate) async fn begin(
         session.begins_at.into(),
         session.expires_at.into(),
     ];
-    let owner = RolesOnly::find_by_statement(statement(sql, values)).one(db).await?;
-    Ok(owner.map(|owner| owner.roles))
+    db.query_one_raw(statement(sql, values)).await?.map(|row| row.try_get_by_index(0)).transpose()
 }
 
 /// The session that a token belongs to, locked until the transaction ends: of two who bring the same

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, stream::Stream};
 use futures::StreamExt;
+use tokio::time::Instant;
 
 use crate::bus::Bus;
 use crate::envelope::{self, Item};
@@ -60,17 +61,16 @@ impl<H: FnMut(Heard<'_>)> Listener<H> {
     async fn run(mut self) {
         let mut pause = PAUSE_MIN;
         loop {
+            let began = Instant::now();
             let consumer = tokio::time::timeout(ANSWER_WITHIN, consumer_of(&self.bus, self.stream)).await;
             match consumer.map_err(Refused::from).flatten() {
-                Ok(consumer) => {
-                    pause = PAUSE_MIN;
-                    self.read(&consumer).await;
-                }
+                Ok(consumer) => self.read(&consumer).await,
                 Err(error) => {
                     tracing::debug!(stream = self.stream, %error, "the stream cannot be read yet");
-                    pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
+            // A reading that ended at once, whatever the reason, is no reason to hurry.
+            pause = if began.elapsed() > PAUSE_MAX { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
             tokio::time::sleep(pause).await;
         }
     }
