@@ -3,6 +3,7 @@
 mod bench;
 mod keys;
 mod migrate;
+mod operate;
 mod serve;
 mod services;
 mod up;
@@ -31,6 +32,10 @@ enum Command {
     Migrate(Box<migrate::MigrateArguments>),
     /// Make signing keys and service tokens.
     Keys(Box<keys::KeysArguments>),
+    /// Find sagas, see why one hangs, and set it going.
+    Saga(Box<operate::SagaArguments>),
+    /// Look at what could not be processed; send it again or discard it.
+    DeadLetters(Box<operate::DeadLettersArguments>),
     /// Measure sagas per second, and what one costs.
     Bench(Box<bench::BenchArguments>),
 }
@@ -47,6 +52,8 @@ fn main() -> std::process::ExitCode {
             Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Migrate(arguments) => migrate::run(&arguments).await,
             Command::Keys(arguments) => keys::run(&arguments),
+            Command::Saga(arguments) => operate::run_saga(*arguments).await,
+            Command::DeadLetters(arguments) => operate::run_dead_letters(*arguments).await,
             Command::Bench(arguments) => bench::run(*arguments).await,
         }
     });

@@ -6,6 +6,7 @@
 mod databases;
 mod gateway;
 mod local;
+mod operator;
 mod secret;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use databases::{Databases, SERVICES};
 pub use gateway::GatewayConfig;
 pub use local::{CrashConfig, LocalConfig};
+pub use operator::OperatorConfig;
 use secret::read_secret;
 
 const PUBLIC_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -241,6 +243,10 @@ pub struct BusinessConfig {
     /// Couriers who deliver in every hour; each takes one order.
     #[arg(long, env = "DELIVERY_COURIERS", default_value_t = Self::default().delivery_couriers, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub delivery_couriers: u32,
+    /// An order that nothing has happened to for so many seconds is compared between the services by the
+    /// audit.
+    #[arg(long, env = "AUDIT_QUIET_SECONDS", default_value_t = Self::default().audit_quiet_seconds)]
+    pub audit_quiet_seconds: u32,
 }
 
 impl Default for BusinessConfig {
@@ -251,6 +257,7 @@ impl Default for BusinessConfig {
             saga_retention_days: 30,
             hold_seconds: 7 * 24 * 3600,
             delivery_couriers: 20,
+            audit_quiet_seconds: 60,
         }
     }
 }

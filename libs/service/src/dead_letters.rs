@@ -66,7 +66,7 @@ async fn groups(
         Ok::<_, Problem>(groups.into_iter().map(|group| GroupOut::of(desk.service(), group)))
     }));
     let mut items: Vec<GroupOut> = groups.await?.into_iter().flatten().collect();
-    items.sort_by(|one, other| other.last_at.cmp(&one.last_at));
+    items.sort_by_key(|group| std::cmp::Reverse(group.last_at));
     Ok(Json(GroupsOut { items }))
 }
 
