@@ -1,5 +1,6 @@
 //! `rondo`: every service in one binary. Subcommands only; each lives in a module of its own.
 
+mod audit;
 mod bench;
 mod keys;
 mod migrate;
@@ -32,6 +33,8 @@ enum Command {
     Migrate(Box<migrate::MigrateArguments>),
     /// Make signing keys and service tokens.
     Keys(Box<keys::KeysArguments>),
+    /// Check that money and stock add up over all services.
+    Audit(Box<audit::AuditArguments>),
     /// Find sagas, see why one hangs, and set it going.
     Saga(Box<operate::SagaArguments>),
     /// Look at what could not be processed; send it again or discard it.
@@ -52,6 +55,7 @@ fn main() -> std::process::ExitCode {
             Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Migrate(arguments) => migrate::run(&arguments).await,
             Command::Keys(arguments) => keys::run(&arguments),
+            Command::Audit(arguments) => audit::run(*arguments).await,
             Command::Saga(arguments) => operate::run_saga(*arguments).await,
             Command::DeadLetters(arguments) => operate::run_dead_letters(*arguments).await,
             Command::Bench(arguments) => bench::run(*arguments).await,

@@ -9,12 +9,13 @@ use service::config::{Config, CrashConfig, GatewayConfig};
 use service::gateway::{self, Behind};
 use service::{House, Listeners, Part, shutdown, telemetry};
 
+use crate::audit;
 use crate::services::Service;
 
 /// Which services, and how.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// The services of this process; or the gateway, which has a process of its own.
+    /// The services of this process, and the audit over them; or the gateway, which has a process of its own.
     #[arg(required = true, value_enum)]
     services: Vec<Served>,
     #[command(flatten)]
@@ -29,18 +30,21 @@ pub(crate) struct ServeArguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Served {
     Service(Service),
+    Audit,
     Gateway,
 }
 
 impl ValueEnum for Served {
     fn value_variants<'a>() -> &'a [Self] {
-        const ALL: [Served; 8] = {
-            let mut all = [Served::Gateway; 8];
+        const SERVICES: usize = Service::ALL.len();
+        const ALL: [Served; SERVICES + 2] = {
+            let mut all = [Served::Gateway; SERVICES + 2];
             let mut index = 0;
-            while index < Service::ALL.len() {
+            while index < SERVICES {
                 all[index] = Served::Service(Service::ALL[index]);
                 index += 1;
             }
+            all[SERVICES] = Served::Audit;
             all
         };
         &ALL
@@ -49,6 +53,7 @@ impl ValueEnum for Served {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         match self {
             Self::Service(service) => service.to_possible_value(),
+            Self::Audit => Some(PossibleValue::new("audit").help("Whether money and stock add up")),
             Self::Gateway => Some(PossibleValue::new("gateway").help("The way to all services")),
         }
     }
@@ -69,12 +74,16 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     if services.contains(&Served::Gateway) {
         return serve_gateway(&services, &config, &gateway, listeners).await;
     }
+    let audits = services.contains(&Served::Audit);
     let services: Vec<Service> = services.into_iter().filter_map(Served::service).collect();
     let house = House::build(config).await?;
     shutdown::on_signal(house.draining.clone())?;
-    let parts = start(&services, &house).await?;
+    let mut parts = start(&services, &house).await?;
+    if audits {
+        parts.push(audit::part(&house.config)?);
+    }
     tracing::info!(
-        services = ?services.iter().map(|service| service.name()).collect::<Vec<_>>(),
+        services = ?parts.iter().map(|part| part.name).collect::<Vec<_>>(),
         public = %house.config.http.public_addr,
         internal = %house.config.http.internal_addr,
         "serving"
@@ -86,7 +95,7 @@ impl Served {
     fn service(self) -> Option<Service> {
         match self {
             Self::Service(service) => Some(service),
-            Self::Gateway => None,
+            Self::Audit | Self::Gateway => None,
         }
     }
 }

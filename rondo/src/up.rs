@@ -17,11 +17,12 @@ use service::config::{Config, CrashConfig, LocalConfig};
 use service::{House, Listeners, shutdown, telemetry};
 use tokio_util::sync::CancellationToken;
 
-use crate::serve;
 use crate::services::Service;
+use crate::{audit, serve};
 use demo::Demo;
 use progress::Progress;
 use servers::Servers;
+pub(crate) use servers::database_of_running;
 
 /// The local run.
 #[derive(Debug, Args)]
@@ -131,7 +132,8 @@ async fn prepare(
     }
     step.done();
     let step = progress.step("starting the services");
-    let parts = serve::start(&Service::ALL, house).await?;
+    let mut parts = serve::start(&Service::ALL, house).await?;
+    parts.push(audit::part(&house.config)?);
     step.done();
     Ok(parts)
 }

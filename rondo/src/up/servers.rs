@@ -137,6 +137,17 @@ fn database_name(service: Service) -> String {
     format!("rondo_{}", service.name())
 }
 
+/// Where a service's database is while another process runs `rondo up` with these arguments.
+pub(crate) fn database_of_running(local: &LocalConfig, service: Service) -> anyhow::Result<SecretString> {
+    if let Some(url) = &local.external_postgres {
+        return with_database(url, &database_name(service));
+    }
+    let home = local.data_dir.join("postgres");
+    let url = sandbox::running_postgres(&home, &database_name(service));
+    let url = url.with_context(|| format!("no PostgreSQL of `rondo up` runs in {}", home.display()))?;
+    Ok(url.into())
+}
+
 async fn start_postgres(local: &LocalConfig, progress: &Progress) -> anyhow::Result<Postgres> {
     let step = progress.step("starting PostgreSQL");
     let dir = local.data_dir.join("postgres");

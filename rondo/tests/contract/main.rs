@@ -17,5 +17,6 @@ const ALL: &str = "all";
 
 /// The whole system in one process.
 async fn whole_system() -> System {
-    System::start(&[(ALL, &SERVICES)]).await
+    let everything: Vec<&str> = SERVICES.into_iter().chain(["audit"]).collect();
+    System::start(&[(ALL, &everything)]).await
 }

@@ -32,6 +32,12 @@ const SAGA: &str = "saga_id workflow version key status paused stuck \
 
 const DELIVERY: &str = "order_id status address slot updated_at";
 
+const AUDIT: &str = "findings[rule count examples] orders accepted[order_id action step? actor reason at rules] \
+                     orders_judged orders_moving \
+                     sums[orders_confirmed orders_rejected orders_cancelled orders_cancelled_confirmed \
+                     confirmed_total deposited withdrawn captured refunded paid balances held available reserved \
+                     sold letters] dead_letters unpublished_events";
+
 /// What clients reach.
 pub(crate) const PUBLIC: [Row; 23] = [
     row("POST", "/api/v1/register", "201 409 BODY", "user_id email name"),
@@ -80,7 +86,7 @@ pub(crate) const PUBLIC: [Row; 23] = [
 ];
 
 /// What operators and other services reach.
-pub(crate) const INTERNAL: [Row; 8] = [
+pub(crate) const INTERNAL: [Row; 9] = [
     row("POST", "/internal/api/v1/register", "201 AUTH ROLE 409 BODY", "user_id"),
     row("GET", "/internal/api/v1/user/{id}/profile", "200 AUTH ROLE 404", PROFILE),
     row("PUT", "/internal/api/v1/user/{id}/roles", "200 AUTH ROLE 404 BODY", "user_id roles"),
@@ -104,6 +110,7 @@ pub(crate) const INTERNAL: [Row; 8] = [
         "items[saga_id workflow version key status step? stuck wake_at? created_at finished_at?] next_cursor",
     ),
     row("GET", "/internal/api/v1/sagas/{id}", "200 AUTH ROLE 404", SAGA),
+    row("GET", "/internal/api/v1/audit/money", "200 AUTH ROLE", AUDIT),
 ];
 
 /// What the internal listener tells everybody; not in its document.

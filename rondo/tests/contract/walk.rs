@@ -236,6 +236,8 @@ async fn delivers(walk: &mut Walk, customer: &Client, order: &str) {
 
 async fn operates(walk: &mut Walk, user_id: &str) {
     let inside = walk.system.operator(ALL);
+    let audited = walk.get(&inside, "/internal/api/v1/audit/money").await;
+    assert_eq!(audited.body["sums"]["withdrawn"], 1_000, "{audited:?}");
     let sagas = walk.get(&inside, "/internal/api/v1/sagas").await;
     assert_eq!(sagas.body["items"].as_array().unwrap().len(), 4);
     let saga = format!("/internal/api/v1/sagas/{}", sagas.body["items"][0]["saga_id"].as_str().unwrap());

@@ -67,7 +67,8 @@ impl System {
         system
     }
 
-    fn rondo(&self, arguments: &[&str]) -> Command {
+    /// The binary, knowing the servers.
+    pub(crate) fn rondo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rondo"));
         command.args(arguments).kill_on_drop(true).stdin(Stdio::null());
         command.env("LOG", "warn").env("NATS_URL", self.nats.url());
