@@ -17,6 +17,8 @@ mod pauses;
 mod retention;
 mod saga_row;
 mod sweep;
+#[cfg(test)]
+mod versions;
 mod waiters;
 
 use std::sync::Arc;
@@ -50,6 +52,9 @@ pub trait Workflow: Send + Sync + 'static {
     const NAME: &'static str;
     /// The subject of the replies to its commands.
     const REPLY_SUBJECT: &'static str;
+    /// The version with which new sagas begin. A new version is carried for one release before it is
+    /// started, so that two binaries at once can move each other's sagas.
+    const START_VERSION: u32;
     /// The types of the events that change its rows, each about the key of one.
     const HEARS: &'static [&'static str] = &[];
     /// What its sagas know.
@@ -57,7 +62,7 @@ pub trait Workflow: Send + Sync + 'static {
     /// What its users see of it: one row a saga, a projection of the saga.
     type Row: Record + Clone + 'static;
 
-    /// Every version that may still run, the one to start last.
+    /// Every version that may still run, and the one to come.
     fn definitions() -> Vec<Definition<Self::Data>>;
     /// The key of its row.
     fn key(data: &Self::Data) -> Uuid;

@@ -50,6 +50,7 @@ pub fn definition() -> Definition<Order> {
 impl Workflow for OrderWorkflow {
     const NAME: &'static str = "order";
     const REPLY_SUBJECT: &'static str = "reply.order.v1";
+    const START_VERSION: u32 = 1;
     const HEARS: &'static [&'static str] = &[OrderSent::TYPE, OrderReceived::TYPE];
     type Data = Order;
     type Row = OrderRow;

@@ -289,8 +289,10 @@ impl<D: Decider> BatchLoop<D> {
                     let _ = caller.send(Ok(answer));
                 }
                 (Origin::Message { envelope, receipt }, answer) => {
-                    if let Answer::Reply(reply) = answer {
-                        outgoing.replies.push((envelope, reply));
+                    match answer {
+                        Answer::Reply(reply) => outgoing.replies.push((envelope, reply)),
+                        Answer::NotHere => receipt.comes_again(),
+                        Answer::Caller(_) | Answer::Nobody => {}
                     }
                     outgoing.receipts.push(receipt);
                 }

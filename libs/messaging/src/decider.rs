@@ -79,12 +79,19 @@ pub enum Answer<A> {
     Caller(A),
     /// To nobody: an event, a reply, a timer.
     Nobody,
+    /// None: this process cannot decide it, another one can. A message comes again after a while.
+    NotHere,
 }
 
 impl<A> Decided<A> {
     /// Nothing follows.
     pub fn nothing() -> Self {
         Self { answer: Answer::Nobody, commands: Vec::new(), events: Vec::new() }
+    }
+
+    /// Left to another process.
+    pub fn not_here() -> Self {
+        Self { answer: Answer::NotHere, ..Self::nothing() }
     }
 
     /// A command's reply.

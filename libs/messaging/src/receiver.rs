@@ -2,7 +2,7 @@
 //! ends the consumer (deleted, its stream deleted, NATS away), it is made again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
@@ -24,6 +24,8 @@ use crate::topology::Source;
 const PULLED_AHEAD: usize = 8;
 /// A pull request stands this long before it is renewed.
 const PULL_EXPIRES: Duration = Duration::from_secs(30);
+/// When a message comes again that this process left to another.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// The server's sign of life while nothing arrives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -36,17 +38,27 @@ pub(crate) struct Receipt(Arc<Unacknowledged>);
 struct Unacknowledged {
     message: jetstream::Message,
     open: AtomicUsize,
+    /// Whether any of its items is left to another process.
+    comes_again: AtomicBool,
 }
 
 impl Receipt {
     fn new(message: jetstream::Message, items: usize) -> Self {
-        Self(Arc::new(Unacknowledged { message, open: AtomicUsize::new(items) }))
+        let (open, comes_again) = (AtomicUsize::new(items), AtomicBool::new(false));
+        Self(Arc::new(Unacknowledged { message, open, comes_again }))
+    }
+
+    /// An item is left to another process: the whole message comes again, for repeats change nothing.
+    pub(crate) fn comes_again(&self) {
+        self.0.comes_again.store(true, Ordering::Release);
     }
 
     /// One item is done; the last one acknowledges the message. A lost acknowledgement costs a repeat.
     pub(crate) async fn done(&self) {
         if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let _ = self.0.message.ack().await;
+            let again = self.0.comes_again.load(Ordering::Acquire);
+            let kind = if again { AckKind::Nak(Some(AGAIN_AFTER)) } else { AckKind::Ack };
+            let _ = self.0.message.ack_with(kind).await;
         }
     }
 }

@@ -83,6 +83,8 @@ impl<W: Workflow> ManagerDecider<W> {
     pub(crate) fn new(bus: Bus, pauses: Arc<Pauses>, runtime: &Runtime) -> Self {
         let definitions = W::definitions();
         assert!(definitions.iter().all(|definition| definition.name() == W::NAME), "one workflow, one name");
+        let starts = |definition: &Definition<W::Data>| definition.version() == W::START_VERSION;
+        assert!(definitions.iter().any(starts), "the version to start is among those that are known");
         Self { definitions, waiters: Waiters::new(W::NAME, bus, runtime), pauses, workflow: PhantomData }
     }
 
@@ -124,7 +126,7 @@ impl<W: Workflow> ManagerDecider<W> {
         if set.sagas.get(new.saga_id).is_some() {
             return told(Answer::Earlier(key));
         }
-        let Some(definition) = self.definitions.last() else { return Decided::nothing() };
+        let definition = self.definition(W::START_VERSION).expect("looked for at the start");
         let instance = Instance::new(definition, new.saga_id, new.data.clone(), now);
         let moved = move_saga(definition, instance, &saga::Input::Begin, &set.held, now);
         let moved = moved.expect("a new saga can begin");
@@ -157,7 +159,10 @@ impl<W: Workflow> ManagerDecider<W> {
             Ok(()) => {}
             Err(ActRefused::UnknownSaga) => ignore::<W>("unknown_saga"),
             // A saga of a version that came after this process stays for a process that knows it.
-            Err(ActRefused::UnknownVersion) => ignore::<W>("unknown_version"),
+            Err(ActRefused::UnknownVersion) => {
+                ignore::<W>("unknown_version");
+                return Decided::not_here();
+            }
             Err(ActRefused::NotAllowed(why)) => ignore::<W>(why.as_str()),
         }
         decided

@@ -78,6 +78,7 @@ impl Cancellation {
 impl Workflow for CancellationWorkflow {
     const NAME: &'static str = "order_cancellation";
     const REPLY_SUBJECT: &'static str = "reply.order_cancellation.v1";
+    const START_VERSION: u32 = 1;
     type Data = Cancellation;
     type Row = OrderRow;
 
