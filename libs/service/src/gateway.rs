@@ -4,6 +4,8 @@
 //! problems. It owns nothing and needs neither database, NATS nor keys; who a client is, each service
 //! decides by the token. Its table is made of the services' own documents: what they do not serve in
 //! public is not behind it.
+//!
+//! It tells the services where a request comes from; they believe it if their `TRUSTED_PROXIES` name it.
 
 mod forward;
 mod headers;

@@ -99,11 +99,14 @@ fn refers_to_what_is_there(document: &Value, part: &Value) {
 
 #[tokio::test]
 async fn the_documents_are_the_contract() {
-    let system = whole_system().await;
+    let mut system = whole_system().await;
     let public = document(&system.client(ALL, Uuid::now_v7())).await;
     agrees_with(&public, &PUBLIC);
     let internal = document(&system.operator(ALL)).await;
     agrees_with(&internal, &INTERNAL);
+    system.put_gateway_in_front().await;
+    let behind = document(&system.client(ALL, Uuid::now_v7())).await;
+    assert_eq!(behind, public, "the gateway has the document of all services together");
     // What every problem has.
     let problem = &public["components"]["schemas"]["Problem"];
     let members: BTreeSet<&str> =

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum_reverse_proxy::{ProxyError, ProxyPolicy, ReverseProxy, XForwardedFor};
@@ -65,6 +66,18 @@ impl Upstream {
         Ok(Self { service, proxy })
     }
 
+    async fn send(&self, parts: Parts, body: Bytes) -> Response {
+        let Ok(response) = self.proxy.proxy_request(Request::from_parts(parts, body.into())).await;
+        response
+    }
+
+    fn answer(&self, response: Response) -> Result<Response, Problem> {
+        match response.extensions().get::<ProxyError>() {
+            Some(error) => Err(self.problem(response.status(), error)),
+            None => Ok(response),
+        }
+    }
+
     fn problem(&self, status: StatusCode, error: &ProxyError) -> Problem {
         let (kind, problem) = if status == StatusCode::GATEWAY_TIMEOUT {
             let detail = "the service did not answer in time; whether it was done is not known";
@@ -99,9 +112,17 @@ pub(super) async fn forward(
     let peer = parts.extensions.remove::<Peer>();
     let peer = peer.ok_or_else(|| Problem::internal("a request without a peer"))?;
     headers::rewrite(&mut parts.headers, &peer, &Trace::current());
-    let Ok(response) = upstream.proxy.proxy_request(Request::from_parts(parts, body.into())).await;
-    match response.extensions().get::<ProxyError>() {
-        Some(error) => Err(upstream.problem(response.status(), error)),
-        None => Ok(response),
+    // A service that restarts closes connections that a request may just have taken. Who only looks may
+    // look twice.
+    let again = parts.method.is_safe().then(|| (parts.clone(), body.clone()));
+    let response = upstream.send(parts, body).await;
+    match (broke_off(&response), again) {
+        (true, Some((parts, body))) => upstream.answer(upstream.send(parts, body).await),
+        _ => upstream.answer(response),
     }
+}
+
+fn broke_off(response: &Response) -> bool {
+    let error = response.extensions().get::<ProxyError>();
+    error.is_some_and(|error| !error.is_connect() && response.status() != StatusCode::GATEWAY_TIMEOUT)
 }

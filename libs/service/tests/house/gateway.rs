@@ -69,8 +69,14 @@ async fn slow(State(things): State<Shared>) -> &'static str {
 }
 
 #[utoipa::path(get, path = "/api/v1/broken", operation_id = "broken", responses((status = 200)))]
-async fn broken() -> &'static str {
+async fn broken(State(things): State<Shared>) -> &'static str {
+    *things.asked.lock().unwrap() += 1;
     panic!("the process of the service dies")
+}
+
+#[utoipa::path(post, path = "/api/v1/broken", operation_id = "break_once", responses((status = 200)))]
+async fn break_once(state: State<Shared>) -> &'static str {
+    broken(state).await
 }
 
 #[utoipa::path(get, path = "/api/v1/stream", operation_id = "stream", responses((status = 200)))]
@@ -86,7 +92,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(make))
         .routes(routes!(read))
         .routes(routes!(slow))
-        .routes(routes!(broken))
+        .routes(routes!(broken, break_once))
         .routes(routes!(stream))
 }
 
@@ -258,7 +264,11 @@ async fn a_service_that_breaks_off_or_takes_too_long_leaves_its_client_with_an_a
     let config = GatewayConfig { gateway_timeout_seconds: 1, ..GatewayConfig::default() };
     let gateway = Gateway::start_with(config).await;
     gateway.start_service().await;
-    assert_eq!(gateway.problem(Method::GET, "/api/v1/broken").await, (502, "bad_gateway".to_owned()));
+    let broken = (502, "bad_gateway".to_owned());
+    assert_eq!(gateway.problem(Method::POST, "/api/v1/broken").await, broken);
+    assert_eq!(gateway.asked(), 1, "nothing is done twice");
+    assert_eq!(gateway.problem(Method::GET, "/api/v1/broken").await, broken);
+    assert_eq!(gateway.asked(), 3, "who only looks may look twice");
     assert_eq!(gateway.problem(Method::GET, "/api/v1/slow").await, (504, "gateway_timeout".to_owned()));
 }
 
