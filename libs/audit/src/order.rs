@@ -106,6 +106,13 @@ impl Traces {
         broken
     }
 
+    /// Whether there is a reservation and nothing else, not even an order.
+    pub(crate) fn may_be_by_hand(&self) -> bool {
+        let mut besides = self.clone();
+        besides.reservation = None;
+        self.order.is_none() && self.told.is_none() && self.reservation.is_some() && !besides.has_effects()
+    }
+
     fn has_effects(&self) -> bool {
         self.hold.is_some()
             || !self.captures.is_empty()

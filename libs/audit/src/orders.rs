@@ -64,7 +64,7 @@ pub(crate) async fn check(
             .filter(|(_, traces)| !traces.broken_rules().is_empty())
             .map(|(order_id, _)| *order_id);
         let moving = judged.moving(databases.orchestrator, ids.collect()).await?;
-        judge(page, &moving, report);
+        judge(page, &moving, judged, report);
         if range.1 == Uuid::max() {
             return Ok(());
         }
@@ -72,10 +72,12 @@ pub(crate) async fn check(
     }
 }
 
-fn judge(page: Page, moving: &HashSet<Uuid>, report: &mut Report) {
+fn judge(page: Page, moving: &HashSet<Uuid>, judged: Judged, report: &mut Report) {
     for (order_id, traces) in page {
         if moving.contains(&order_id) {
             report.orders_moving += 1;
+        } else if judged != Judged::All && traces.may_be_by_hand() {
+            report.by_hand(order_id);
         } else {
             judge_one(order_id, &traces, report);
         }

@@ -22,6 +22,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The orders that the services disagree on, up to 10,000.
     pub orders: BTreeSet<Uuid>,
+    /// Orders that nobody placed and that have a reservation and nothing else: operators reserve by hand. No
+    /// finding in a system at work.
+    pub reserved_by_hand: BTreeSet<Uuid>,
     /// What an operator did that the books may differ by: no finding.
     pub accepted: Vec<Accepted>,
     /// Orders that were compared.
@@ -128,6 +131,13 @@ impl Report {
         }
         if self.orders.len() < ORDERS_MAX {
             self.orders.insert(order_id);
+        }
+    }
+
+    /// Stock was reserved for it by hand.
+    pub(crate) fn by_hand(&mut self, order_id: Uuid) {
+        if self.reserved_by_hand.len() < ORDERS_MAX {
+            self.reserved_by_hand.insert(order_id);
         }
     }
 

@@ -405,6 +405,26 @@ async fn a_trace_of_no_order_is_found_when_its_order_cannot_come_any_more() {
 }
 
 #[tokio::test]
+async fn what_was_reserved_by_hand_is_named_and_is_no_finding_at_work() {
+    let shop = Shop::open().await;
+    change(&shop.urls.orchestrator, LONG_AGO).await;
+    let by_hand = r#"UPDATE positions SET reserved = reserved + 2, available = available - 2;
+        INSERT INTO reservations VALUES
+        ('00000000-0000-0000-0000-000000001009', '{00000000-0000-0000-0000-00000000000b}',
+         '{"state":"reserved","total":100,"lines":[{"position_id":"00000000-0000-0000-0000-00000000000b","name":"Tea","quantity":2,"price":50}]}')"#;
+    change(&shop.urls.stock, by_hand).await;
+    let report = audit_quiet(&shop.urls, 60).await.unwrap();
+    assert!(report.is_clean(), "{report:#?}");
+    assert_eq!(report.reserved_by_hand.into_iter().collect::<Vec<_>>(), [Uuid::from_u128(0x1009)]);
+    assert!(!audit(&shop.urls).await.unwrap().is_clean(), "where nobody reserves by hand it is one");
+    let hold = "INSERT INTO holds VALUES ('00000000-0000-0000-0000-000000001009', 'refused', \
+                '00000000-0000-0000-0000-00000000000a', 7, NULL, 0)";
+    change(&shop.urls.billing, hold).await;
+    let report = audit_quiet(&shop.urls, 60).await.unwrap();
+    assert_eq!(report.orders.into_iter().collect::<Vec<_>>(), [Uuid::from_u128(0x1009)]);
+}
+
+#[tokio::test]
 async fn what_an_operator_answers_for_is_told_with_its_reason_and_is_no_finding() {
     let shop = Shop::open().await;
     let skipped = "UPDATE sagas SET status = 'abandoned' WHERE saga_id = '00000000-0000-0000-0000-000000001001'; \

@@ -24,6 +24,9 @@ pub(super) fn print(report: &Report, json: bool) -> anyhow::Result<()> {
     if !report.accepted.is_empty() {
         println!("{}", accepted(report));
     }
+    if !report.reserved_by_hand.is_empty() {
+        println!("{} orders that nobody placed have a reservation by hand", report.reserved_by_hand.len());
+    }
     println!(
         "{} orders compared, {} left alone because something happens to them: {}",
         report.orders_judged,

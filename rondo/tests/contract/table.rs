@@ -32,8 +32,8 @@ const SAGA: &str = "saga_id workflow version key status paused stuck \
 
 const DELIVERY: &str = "order_id status address slot updated_at";
 
-const AUDIT: &str = "findings[rule count examples] orders accepted[order_id action step? actor reason at rules] \
-                     orders_judged orders_moving \
+const AUDIT: &str = "findings[rule count examples] orders reserved_by_hand \
+                     accepted[order_id action step? actor reason at rules] orders_judged orders_moving \
                      sums[orders_confirmed orders_rejected orders_cancelled orders_cancelled_confirmed \
                      confirmed_total deposited withdrawn captured refunded paid balances held available reserved \
                      sold letters] dead_letters unpublished_events";
