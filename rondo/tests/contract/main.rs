@@ -1,6 +1,7 @@
 //! The served API against its contract: the documents of both listeners, what every row answers in
 //! practice, and the problems that every service tells alike.
 
+mod access;
 mod document;
 mod problems;
 #[path = "../system/processes.rs"]

@@ -26,9 +26,15 @@ const ORDER: &str = "order_id user_id status reason? items[position_id quantity]
                      updated_at saga_id";
 const ORDERS: &str = "items[order_id user_id status reason? items[position_id quantity] total currency created_at \
                       updated_at saga_id] next_cursor";
-const SAGA: &str = "saga_id workflow version key status paused stuck \
+const SAGA: &str = "saga_id workflow version key status paused paused_by? stuck \
                     steps[name kind status attempts reason? started_at? finished_at?] allowed_actions \
                     history[seq at step? event attempt? detail? payload?] wake_at? created_at finished_at?";
+
+const DEAD_LETTERS: &str = "items[service letter_id group subject item_type? about? error times first_at last_at \
+                            headers? payload]";
+const DEAD_LETTER_PAGE: &str = "items[service letter_id group subject item_type? about? error times first_at \
+                                last_at headers? payload] next_cursor";
+const CHANGED: &str = "items[service letter_id ok why?] succeeded failed left";
 
 const DELIVERY: &str = "order_id status address slot updated_at";
 
@@ -39,7 +45,7 @@ const AUDIT: &str = "findings[rule count examples] orders reserved_by_hand \
                      sold letters] dead_letters unpublished_events";
 
 /// What clients reach.
-pub(crate) const PUBLIC: [Row; 23] = [
+pub(crate) const PUBLIC: [Row; 25] = [
     row("POST", "/api/v1/register", "201 409 BODY", "user_id email name"),
     row("POST", "/api/v1/login", "200 401 429 BODY", TOKENS),
     row("POST", "/api/v1/token/refresh", "200 401 BODY", TOKENS),
@@ -73,6 +79,8 @@ pub(crate) const PUBLIC: [Row; 23] = [
     row("GET", "/api/v1/orders", "200 AUTH QUERY", ORDERS),
     row("GET", "/api/v1/order/{id}", "200 AUTH 404", ORDER),
     row("GET", "/api/v1/order/{id}/saga", "200 AUTH 404", SAGA),
+    row("GET", "/api/v1/order/{id}/events", "200 204 AUTH 404 429", "at what step? reason?"),
+    row("POST", "/api/v1/order/{id}/cancel", "200 202 AUTH 404 409", ORDER),
     row("GET", "/api/v1/order/{id}/delivery", "200 AUTH 404", DELIVERY),
     row("POST", "/api/v1/order/sent", "200 AUTH ROLE 404 409 BODY", DELIVERY),
     row("POST", "/api/v1/order/received", "200 AUTH 404 409 BODY", DELIVERY),
@@ -86,7 +94,7 @@ pub(crate) const PUBLIC: [Row; 23] = [
 ];
 
 /// What operators and other services reach.
-pub(crate) const INTERNAL: [Row; 9] = [
+pub(crate) const INTERNAL: [Row; 20] = [
     row("POST", "/internal/api/v1/register", "201 AUTH ROLE 409 BODY", "user_id"),
     row("GET", "/internal/api/v1/user/{id}/profile", "200 AUTH ROLE 404", PROFILE),
     row("PUT", "/internal/api/v1/user/{id}/roles", "200 AUTH ROLE 404 BODY", "user_id roles"),
@@ -107,9 +115,37 @@ pub(crate) const INTERNAL: [Row; 9] = [
         "GET",
         "/internal/api/v1/sagas",
         "200 AUTH ROLE QUERY",
-        "items[saga_id workflow version key status step? stuck wake_at? created_at finished_at?] next_cursor",
+        "items[saga_id workflow version key status step? stuck paused wake_at? created_at finished_at?] next_cursor",
     ),
     row("GET", "/internal/api/v1/sagas/{id}", "200 AUTH ROLE 404", SAGA),
+    row("POST", "/internal/api/v1/sagas/{id}/{action}", "200 AUTH ROLE 404 409 BODY", SAGA),
+    row(
+        "POST",
+        "/internal/api/v1/sagas/bulk",
+        "200 AUTH ROLE BODY",
+        "dry_run matched items[saga_id key workflow status step? past_pivot ok why? would_send?] succeeded failed \
+         stopped next_cursor",
+    ),
+    row("GET", "/internal/api/v1/pauses", "200 AUTH ROLE", "items[scope name since actor reason]"),
+    row("POST", "/internal/api/v1/pauses", "200 AUTH ROLE BODY", "scope name since actor reason"),
+    row("POST", "/internal/api/v1/pauses/resume", "200 AUTH ROLE 404 BODY", "scope name since actor reason"),
+    row(
+        "GET",
+        "/internal/api/v1/audit/actions",
+        "200 AUTH ROLE QUERY",
+        "items[action_id at actor action reason saga_id? key? target? accepted_difference \
+         before?[status step? attempt stuck paused] after?[status step? attempt stuck paused]] next_cursor",
+    ),
+    row(
+        "GET",
+        "/internal/api/v1/dead-letters",
+        "200 AUTH ROLE QUERY",
+        "items[service group subject error letters times first_at last_at]",
+    ),
+    row("GET", "/internal/api/v1/dead-letters/groups/{id}", "200 AUTH ROLE 404 QUERY", DEAD_LETTER_PAGE),
+    row("GET", "/internal/api/v1/dead-letters/{id}", "200 AUTH ROLE 404", DEAD_LETTERS),
+    row("POST", "/internal/api/v1/dead-letters/redrive", "200 AUTH ROLE 404 BODY", CHANGED),
+    row("POST", "/internal/api/v1/dead-letters/discard", "200 AUTH ROLE 404 BODY", CHANGED),
     row("GET", "/internal/api/v1/audit/money", "200 AUTH ROLE", AUDIT),
 ];
 
@@ -137,6 +173,11 @@ impl Row {
     /// Whether it needs more than any user's token.
     pub(crate) fn needs_role(&self) -> bool {
         self.statuses.split(' ').any(|word| word == "ROLE")
+    }
+
+    /// Of its successes: one operation tells a stream.
+    pub(crate) fn media_type(&self) -> &'static str {
+        if self.path.ends_with("/events") { "text/event-stream" } else { "application/json" }
     }
 
     /// `GET /api/v1/order/{id}`.

@@ -88,6 +88,8 @@ async fn answers_every_row(system: System) {
     looks(&mut walk, &customer, &[confirmed.clone(), rejected]).await;
     delivers(&mut walk, &customer, &confirmed).await;
     operates(&mut walk, &user_id).await;
+    acts_on_sagas(&mut walk).await;
+    looks_at_dead_letters(&mut walk).await;
     let all: BTreeSet<String> = PUBLIC.iter().chain(&INTERNAL).map(Row::name).collect();
     assert_eq!(walk.walked, all, "every row was walked");
 }
@@ -230,8 +232,72 @@ async fn delivers(walk: &mut Walk, customer: &Client, order: &str) {
         assert_eq!(walk.post(customer, spelling, this.clone()).await.body["status"], "received");
     }
     assert_eq!(walk.post(&courier, sent, this).await.problem(), (409, "wrong_state"));
+    let cancel = ("POST /api/v1/order/{id}/cancel", format!("/api/v1/order/{order}/cancel"));
+    assert_eq!(walk.ask(customer, cancel.0, &cancel.1, None).await.problem(), (409, "too_late"));
+    tells(walk, customer, order).await;
     let unknown = json!({ "order_id": Uuid::now_v7() });
     assert_eq!(walk.post(&courier, sent, unknown).await.problem(), (404, "not_found"));
+}
+
+async fn acts_on_sagas(walk: &mut Walk) {
+    let inside = walk.system.operator(ALL);
+    let sagas = walk.get(&inside, "/internal/api/v1/sagas").await;
+    let saga = sagas.body["items"][0]["saga_id"].as_str().unwrap().to_owned();
+    let row = "POST /internal/api/v1/sagas/{id}/{action}";
+    let reason = Some(json!({ "reason": "a walk" }));
+    let ended = format!("/internal/api/v1/sagas/{saga}/retry");
+    assert_eq!(walk.ask(&inside, row, &ended, reason.clone()).await.problem(), (409, "not_allowed"));
+    let unknown = format!("/internal/api/v1/sagas/{}/retry", Uuid::now_v7());
+    assert_eq!(walk.ask(&inside, row, &unknown, reason).await.problem(), (404, "not_found"));
+    let bulk = "/internal/api/v1/sagas/bulk";
+    let retry =
+        |filter: Value| json!({ "filter": filter, "action": "retry", "reason": "a walk", "dry_run": true });
+    assert_eq!(walk.post(&inside, bulk, retry(json!({ "workflow": "order" }))).await.body["matched"], 0);
+    assert_eq!(walk.post(&inside, bulk, retry(json!({}))).await.problem(), (422, "validation_failed"));
+    let (pauses, resume) = ("/internal/api/v1/pauses", "/internal/api/v1/pauses/resume");
+    let delivery = json!({ "scope": "participant", "name": "delivery", "reason": "a walk" });
+    assert_eq!(walk.post(&inside, pauses, delivery.clone()).await.status, 200);
+    assert_eq!(walk.get(&inside, pauses).await.body["items"][0]["name"], "delivery");
+    assert_eq!(walk.post(&inside, resume, delivery.clone()).await.status, 200);
+    assert_eq!(walk.post(&inside, resume, delivery).await.problem(), (404, "not_found"));
+    let trail = walk.get(&inside, "/internal/api/v1/audit/actions").await;
+    assert_eq!(trail.body["items"].as_array().unwrap().len(), 2);
+}
+
+async fn looks_at_dead_letters(walk: &mut Walk) {
+    let (inside, id) = (walk.system.operator(ALL), Uuid::now_v7());
+    let all = "/internal/api/v1/dead-letters";
+    assert_eq!(walk.get(&inside, all).await.body["items"], json!([]));
+    for path in ["/{id}", "/groups/{id}"] {
+        let (row, path) =
+            (format!("GET {all}{path}"), format!("{all}{path}").replace("{id}", &id.to_string()));
+        assert_eq!(walk.ask(&inside, &row, &path, None).await.problem(), (404, "not_found"));
+    }
+    for deed in ["redrive", "discard"] {
+        let answer =
+            walk.post(&inside, &format!("{all}/{deed}"), json!({ "ids": [id], "reason": "a walk" })).await;
+        assert_eq!(answer.problem(), (404, "not_found"));
+    }
+}
+
+/// The timeline of an order that can go no further, to its end.
+async fn tells(walk: &mut Walk, customer: &Client, order: &str) {
+    let row = find("GET /api/v1/order/{id}/events");
+    walk.walked.insert(row.name());
+    let path = format!("/api/v1/order/{order}/events");
+    let system = &walk.system;
+    let received = format!("SELECT count(*) FROM orders WHERE order_id = '{order}' AND status = 'received'");
+    let is_over = async || (system.number("orchestrator", &received).await == 1).then_some(());
+    eventually(WITHIN, "the order to be received", is_over).await;
+    let response = customer.request(Method::GET, &path).send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 200);
+    assert_eq!(response.headers()["content-type"], row.media_type());
+    let text = response.text().await.unwrap();
+    for data in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        let event: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(shape::differences(&shape::of_words(row.fields), &event), [""; 0], "{event}");
+    }
+    assert!(text.contains("event: status") && text.contains("\"what\":\"received\""), "{text}");
 }
 
 async fn operates(walk: &mut Walk, user_id: &str) {
