@@ -17,7 +17,7 @@ mod trace;
 mod validate;
 
 pub use body::{BODY_BYTES_MAX, DISCARD_BYTES_MAX};
-pub use caller::{Caller, InternalCaller};
+pub use caller::{Caller, InternalCaller, Standing};
 pub use client_address::ClientAddress;
 pub use json::Json;
 pub use keyed::{IdempotencyKey, Keyed, REPLAYED};

@@ -153,6 +153,16 @@ pub fn token(user_id: Uuid, roles: &[Role]) -> String {
     signed(&Claims::of_user(user_id, Uuid::now_v7(), roles, chrono::Utc::now().timestamp(), 3600))
 }
 
+/// An access token of a user, by [`SIGNING_KEY`], that is over after this time: whole seconds.
+///
+/// # Panics
+/// Never in practice: the key is a key.
+pub fn token_for(user_id: Uuid, valid: std::time::Duration) -> String {
+    let (roles, now) = (Roles::default().with(Role::User), chrono::Utc::now().timestamp());
+    let seconds = u32::try_from(valid.as_secs()).unwrap_or(u32::MAX);
+    signed(&Claims::of_user(user_id, Uuid::now_v7(), roles, now, seconds))
+}
+
 /// An access token of some user in this session, by [`SIGNING_KEY`], for an hour.
 ///
 /// # Panics

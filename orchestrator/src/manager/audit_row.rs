@@ -46,7 +46,6 @@ pub(crate) struct Standing {
     pub(crate) step: Option<String>,
     pub(crate) attempt: u32,
     pub(crate) stuck: bool,
-    #[serde(default)]
     pub(crate) paused: bool,
 }
 

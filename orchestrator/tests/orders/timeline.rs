@@ -171,6 +171,19 @@ async fn streams_are_bounded_for_each_user_and_another_users_order_is_none() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_with_the_token_that_opened_it() {
+    let mut shop = Shop::open().await;
+    shop.goes_away(Participant::Billing).await;
+    let customer = shop.customer_with(0).await;
+    let order_id = order_id(&customer.order_with(&[("prefer", "wait=0")], &price(1_000)).await);
+    let token: String = testkit::token_for(customer.user_id, Duration::from_secs(3));
+    let brief = Customer { user_id: customer.user_id, client: shop.orchestrator.with_token(&token) };
+    let mut stream = Stream::of(&brief, order_id, None).await;
+    while stream.next().await.is_some() {}
+    assert_eq!(Stream::open(&brief, order_id, None).await.status(), 401);
+}
+
+#[tokio::test]
 async fn a_stopping_process_ends_its_streams() {
     let shop = Shop::open().await;
     let customer = shop.customer_with(10_000).await;

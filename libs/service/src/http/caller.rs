@@ -82,6 +82,31 @@ impl<S: Send + Sync> FromRequestParts<S> for InternalCaller {
     }
 }
 
+/// A caller's token, for what outlives its request: a stream must end with the session that opened it.
+#[derive(Debug)]
+pub struct Standing {
+    token: String,
+    tokens: TokenVerifier,
+}
+
+impl Standing {
+    /// Whether the token would still be let in: neither expired nor revoked.
+    pub async fn is_good(&self) -> bool {
+        self.tokens.verify(&self.token).await.is_ok()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Standing {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let token = bearer_token(&parts.headers)?.to_owned();
+        let tokens = parts.extensions.get::<TokenVerifier>().cloned();
+        let tokens = tokens.ok_or_else(|| Problem::internal("a handler runs outside of the house"))?;
+        Ok(Self { token, tokens })
+    }
+}
+
 async fn identity(parts: &Parts) -> Result<Arc<Identity>, Problem> {
     let token = bearer_token(&parts.headers)?;
     let verifier = parts.extensions.get::<TokenVerifier>();

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
 use service::http::documentation::{Failures, NotFound, ProblemBody, Unauthenticated};
-use service::http::{Caller, Path, Problem};
+use service::http::{Caller, Path, Problem, Standing};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -25,9 +25,8 @@ use crate::order::{CancellationWorkflow, OrderRow, OrderStatus, OrderWorkflow};
 
 /// What a client hears of while nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How often is looked for news, beside being woken: while the order is decided, and afterwards.
+/// How often is looked for news, beside being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-const LOOK_RARELY: Duration = Duration::from_secs(5);
 
 /// Something that happened to an order. `status` events tell its new status, `step` events what was done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,6 +69,7 @@ struct OrderEvent {
 pub(super) async fn events(
     State(orders): State<Orders>,
     caller: Caller,
+    standing: Standing,
     Path(order_id): Path<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -77,7 +77,7 @@ pub(super) async fn events(
     let place = orders.streams.enter(caller.user_id)?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let told = last.and_then(|id| id.parse().ok()).unwrap_or_default();
-    let mut timeline = Timeline { orders, order_id, told, is_over: false, _place: place };
+    let mut timeline = Timeline { orders, order_id, standing, told, is_over: false, _place: place };
     let first = timeline.news().await?;
     if first.is_empty() && timeline.is_over {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -91,16 +91,17 @@ pub(super) async fn events(
 struct Timeline {
     orders: Orders,
     order_id: Uuid,
+    standing: Standing,
     told: Told,
     is_over: bool,
     _place: Place,
 }
 
 impl Timeline {
-    /// Waits for news. `None`: nothing can come any more, or the process stops, or the database is away,
-    /// and the client will ask again from where it is.
+    /// Waits for news. `None`: nothing can come any more; or the session has ended, the token is over, the
+    /// process stops or the database is away, and the client will ask again from where it is.
     async fn next(&mut self) -> Option<Vec<Event>> {
-        while !self.is_over {
+        while !self.is_over && self.standing.is_good().await {
             let (orders, id) = (&self.orders, self.order_id);
             // Before the look: what happens after it wakes us.
             let (own, cancellation) = (orders.manager.wait_for(id), orders.cancellations.wait_for(id));
@@ -108,11 +109,10 @@ impl Timeline {
             if !news.is_empty() {
                 return Some(news);
             }
-            let pause = if self.told.is_decided() { LOOK_RARELY } else { LOOK_EVERY };
             let woken = async {
                 tokio::select! {
-                    _ = own.within(pause) => {}
-                    _ = cancellation.within(pause) => {}
+                    _ = own.within(LOOK_EVERY) => {}
+                    _ = cancellation.within(LOOK_EVERY) => {}
                 }
             };
             self.orders.draining.run_until_cancelled(woken).await?;

@@ -45,13 +45,6 @@ impl FromStr for Position {
     }
 }
 
-impl Told {
-    /// Whether a client knows the order's fate.
-    pub(super) const fn is_decided(&self) -> bool {
-        !matches!(self.status, None | Some(OrderStatus::Pending))
-    }
-}
-
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.order, self.cancellation)?;

@@ -53,7 +53,7 @@ impl Watch {
                 self.refused = Some(step.clone());
             }
             Input::Wake | Input::Operator { action: Action::Retry | Action::Resume(_), .. } => {
-                self.wakes += 1
+                self.wakes += 1;
             }
             // Nothing is sent before it is resumed; see `pauses`.
             Input::Operator { action: Action::Pause(_), .. } => self.pauses = true,
