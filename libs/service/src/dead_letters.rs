@@ -72,13 +72,13 @@ async fn groups(
 
 /// The letters of a group, as they came.
 #[utoipa::path(
-    get, path = "/internal/api/v1/dead-letters/groups/{group}", operation_id = "list_dead_letters_of_group",
+    get, path = "/internal/api/v1/dead-letters/groups/{id}", operation_id = "list_dead_letters_of_group",
     tag = "operators",
     security(("bearer" = [])),
-    params(("group" = Uuid, Path, description = "The group"), PageParameters),
+    params(("id" = Uuid, Path, description = "The group"), PageParameters),
     responses(
         (status = 200, description = "A page of letters", body = Listed<LetterOut>),
-        Unauthenticated, Forbidden, Unprocessable, Failures,
+        Unauthenticated, Forbidden, NotFound, Unprocessable, Failures,
     ),
 )]
 async fn of_group(
@@ -91,6 +91,9 @@ async fn of_group(
     for desk in desks.all() {
         let letters = desk.of_group(group, page.before_or_max(), page.rows()).await?;
         found.extend(letters.into_iter().map(|letter| LetterOut::of(desk.service(), letter)));
+    }
+    if found.is_empty() && page.before.is_none() {
+        return Err(Problem::not_found());
     }
     Ok(Json(Listed::new(&page, found, |letter| letter.letter_id)))
 }

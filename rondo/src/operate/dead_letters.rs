@@ -119,11 +119,11 @@ async fn groups(arguments: &ListArguments) -> anyhow::Result<()> {
 async fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
     let operator = Operator::log_in(&arguments.operator).await?;
     let query = [("limit", arguments.limit.to_string())];
-    let mut found = operator.get(&format!("{DEAD_LETTERS}/groups/{}", arguments.id), &query).await?;
-    if items(&found, "items").is_empty() {
-        let letter = operator.find(&format!("{DEAD_LETTERS}/{}", arguments.id), &[]).await?;
-        found = letter.context("there is neither a group nor a letter with this id")?;
+    let mut found = operator.find(&format!("{DEAD_LETTERS}/groups/{}", arguments.id), &query).await?;
+    if found.is_none() {
+        found = operator.find(&format!("{DEAD_LETTERS}/{}", arguments.id), &[]).await?;
     }
+    let found = found.context("there is neither a group nor a letter with this id")?;
     if arguments.json {
         return say_json(&found);
     }

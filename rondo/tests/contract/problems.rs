@@ -27,7 +27,7 @@ fn method(name: &str) -> Method {
 
 /// An address that the row stands for.
 fn address(row: &Row) -> String {
-    row.path.replace("{id}", &Uuid::now_v7().to_string())
+    row.path.replace("{id}", &Uuid::now_v7().to_string()).replace("{action}", "retry")
 }
 
 /// A problem with everything that a problem has.
@@ -224,7 +224,7 @@ async fn a_malformed_or_unknown_id_is_not_found(system: &System) {
     let of = |client: &Client, row: &Row, id: &str| (client.clone(), row.path.replace("{id}", id));
     let reads = PUBLIC.iter().map(|row| (&client, row)).chain(INTERNAL.iter().map(|row| (&internal, row)));
     let reads: Vec<_> = reads.filter(|(_, row)| row.method == "GET" && row.path.contains("{id}")).collect();
-    assert_eq!(reads.len(), 8);
+    assert_eq!(reads.len(), 9);
     for (client, row) in reads {
         for id in [Uuid::now_v7().to_string().as_str(), "1", "x".repeat(2_000).as_str(), "%F0%9F", "%00"] {
             let (client, path) = of(client, row, id);

@@ -17,7 +17,7 @@ pub(crate) fn of_words(words: &str) -> Shape {
                     shape.insert(path(&parents, &word));
                 }
                 match character {
-                    '[' => parents.push(std::mem::take(&mut word)),
+                    '[' => parents.push(word.trim_end_matches('?').to_owned()),
                     ']' => drop(parents.pop()),
                     _ => {}
                 }
@@ -101,12 +101,12 @@ fn walk_answer(shape: &Shape, answer: &Value, parents: &[String], differences: &
 
 #[test]
 fn words_and_schemas_are_the_same_shape() {
-    let words = of_words("id name? items[id lines[price?]] next");
-    let expected = ["id", "name?", "items", "items.id", "items.lines", "items.lines.price?", "next"];
+    let words = of_words("id name? items[id lines?[price?]] next");
+    let expected = ["id", "name?", "items", "items.id", "items.lines?", "items.lines.price?", "next"];
     assert_eq!(words, expected.map(str::to_owned).into());
     let line = serde_json::json!({ "type": "object", "properties": { "price": {} } });
     let item = serde_json::json!({
-        "required": ["id", "lines"],
+        "required": ["id"],
         "properties": { "id": {}, "lines": { "type": "array", "items": line } }
     });
     let document = serde_json::json!({ "components": { "schemas": { "Item": item } } });
