@@ -19,7 +19,7 @@ test: ## all checks and tests, at most 20 minutes; what a change has to pass
 proof: ## the long crash and race runs, at most 45 minutes; before a release
 	@exec scripts/proof.sh $(ARGS)
 
-newman: ## the eight steps of the collection against a running `make up` (BASE_URL, INTERNAL_URL)
+newman: ## both collections, the eight steps and the scenarios, against a running `make up` (BASE_URL, INTERNAL_URL)
 	@exec scripts/newman.sh $(BASE_URL) $(INTERNAL_URL)
 
 bench: build ## sagas per second on this machine (ARGS="--help" lists what can be given)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts everything on free ports with a data folder of its own, runs newman against it, and stops it.
+# Starts everything in one process, on free ports with a data folder of its own, runs newman against it, and stops it.
 # newman-e2e.sh [file for "<passed> <failed>"]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -77,7 +77,7 @@ trap 'kill -TERM "$pid" 2>/dev/null || true' EXIT
 
 status=0
 if wait_until_ready; then
-    scripts/newman.sh "$base_url" "$internal_url" "${1:-}" || status=$?
+    RONDO_DATA_DIR=$data scripts/newman.sh "$base_url" "$internal_url" "${1:-}" || status=$?
 else
     status=1
 fi
