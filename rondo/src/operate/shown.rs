@@ -1,14 +1,18 @@
 //! How answers are shown: tables, coloured on a terminal only (NO_COLOR is respected), or JSON.
 
+use std::io::Write;
+
 use chrono::{DateTime, Utc};
-use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
+use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 use serde_json::Value;
 
-/// Prints a line.
-#[expect(clippy::print_stdout, reason = "what an operator asked for")]
+/// A terminal this wide has room for columns that wrap within themselves.
+const COLUMNS_MIN: u16 = 100;
+
+/// Prints a line. Whoever reads may have seen enough (`| head`): that is no error.
 pub(super) fn say(line: impl std::fmt::Display) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Prints JSON.
@@ -19,10 +23,10 @@ pub(super) fn say_json(value: &Value) -> anyhow::Result<()> {
 
 /// A table with these columns.
 pub(super) fn table(columns: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(columns.iter().map(|column| Cell::new(column).add_attribute(Attribute::Bold)));
+    let mut table = list();
+    table.set_header(
+        columns.iter().map(|column| Cell::new(column.to_uppercase()).add_attribute(Attribute::Bold)),
+    );
     table
 }
 
@@ -30,7 +34,10 @@ pub(super) fn table(columns: &[&str]) -> Table {
 pub(super) fn list() -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    // Elsewhere the lines are as long as they are: an id that is cut cannot be copied.
+    if table.width().is_some_and(|columns| columns >= COLUMNS_MIN) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table
 }
 
@@ -44,7 +51,7 @@ pub(super) fn status(word: &str) -> Cell {
     let color = match word {
         "completed" | "done" => Color::Green,
         "running" | "tail" | "sent" => Color::Cyan,
-        "compensating" | "undoing" | "paused" => Color::Yellow,
+        "compensating" | "undoing" | "paused" | "rejected" | "cancelled" => Color::Yellow,
         "stuck" | "abandoned" | "refused" => Color::Red,
         _ => Color::Reset,
     };

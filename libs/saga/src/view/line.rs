@@ -38,7 +38,10 @@ fn input_line<D>(definition: &Definition<D>, record: &Record) -> Option<HistoryV
                 Action::Cancel => ("operator_cancel", None, None),
                 Action::Abandon => ("operator_abandon", None, None),
             };
-            let payload = json!({ "by": by, "reason": reason, "result": result });
+            let mut payload = json!({ "by": by, "reason": reason });
+            if let Some(result) = result {
+                payload["result"] = json!(result);
+            }
             let detail = match action {
                 Action::Pause(by) | Action::Resume(by) => Some(by.to_string()),
                 _ => None,

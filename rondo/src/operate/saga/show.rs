@@ -4,7 +4,7 @@ use chrono::Utc;
 use comfy_table::Cell;
 use serde_json::Value;
 
-use super::why::{commands, waits_for};
+use super::why::{commands, not_asked_for, turned_back_for, waits_for};
 use crate::operate::shown::{items, list, name, say, status, table, text, when, wrong};
 
 pub(super) fn print(saga: &Value) -> anyhow::Result<()> {
@@ -42,6 +42,9 @@ fn why(saga: &Value) -> comfy_table::Table {
             lines.add_row([name("paused since"), when(text(pause, "at"), now).into(), who.into()]);
         }
     }
+    if let Some(step) = not_asked_for(saga) {
+        lines.add_row([name("is to ask for"), status("waiting"), step.into()]);
+    }
     for waits in waits_for(saga) {
         let asked = format!("asked {} times, first {}", waits.attempts, when(waits.since, now));
         lines.add_row([name("waits for"), status("sent"), waits.what.into()]);
@@ -57,6 +60,9 @@ fn why(saga: &Value) -> comfy_table::Table {
         "" => lines.add_row([name("begun"), when(text(saga, "created_at"), now).into()]),
         ended => lines.add_row([name("ended"), when(ended, now).into()]),
     };
+    if let Some(cause) = turned_back_for(saga) {
+        lines.add_row([name("because"), wrong(cause)]);
+    }
     lines
 }
 

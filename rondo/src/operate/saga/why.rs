@@ -24,6 +24,24 @@ pub(super) fn waits_for(saga: &Value) -> Vec<WaitsFor<'_>> {
     items(saga, "steps").iter().filter(is_in_work).map(|step| waiting(saga, step)).collect()
 }
 
+/// What it would ask for next, when it waits for nothing because it stands still.
+pub(super) fn not_asked_for(saga: &Value) -> Option<&str> {
+    if saga["paused"] != true || !waits_for(saga).is_empty() {
+        return None;
+    }
+    let is_next = |step: &&Value| text(step, "status") == "waiting" && text(step, "kind") != "pivot";
+    items(saga, "steps").iter().find(is_next).map(|step| text(step, "name"))
+}
+
+/// Why it turned back, if it did.
+pub(super) fn turned_back_for(saga: &Value) -> Option<String> {
+    let line = items(saga, "history").iter().find(|line| text(line, "event") == "turning_back")?;
+    let step = text(line, "step");
+    let of_step = if step.is_empty() { String::new() } else { format!(" at {step}") };
+    let payload = if line["payload"].is_null() { String::new() } else { format!(" {}", line["payload"]) };
+    Some(format!("{}{of_step}{payload}", text(line, "detail")))
+}
+
 fn waiting<'a>(saga: &'a Value, step: &Value) -> WaitsFor<'a> {
     let name = text(step, "name");
     let (sent, prefix) =
@@ -93,6 +111,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_stands_still_says_what_it_would_ask_for_and_what_turned_back_says_why() {
+        let step =
+            |name: &str, status: &str| json!({ "name": name, "status": status, "kind": "compensatable" });
+        let mut saga = json!({ "paused": true, "steps": [step("a", "done"), step("b", "waiting"), step("c", "waiting")] });
+        assert_eq!((not_asked_for(&saga), turned_back_for(&saga)), (Some("b"), None));
+        saga["steps"][1] = step("b", "sent");
+        assert_eq!(not_asked_for(&saga), None);
+        saga["history"] =
+            json!([{ "event": "turning_back", "step": "b", "detail": "no", "payload": { "left": 1 } }]);
+        assert_eq!(turned_back_for(&saga).unwrap(), "no at b {\"left\":1}");
+    }
 
     #[test]
     fn why_it_hangs_is_told_from_its_history() {
