@@ -263,7 +263,7 @@ fn input(step: Step, entry_id: Uuid) -> Option<Input> {
 /// The word in an answer.
 fn said(answer: &Answer<Told>) -> &str {
     match answer {
-        Answer::Nobody => "",
+        Answer::Nobody | Answer::NotHere => "",
         Answer::Reply(reply) if reply.outcome == Outcome::Done => "done",
         Answer::Reply(reply) => reply.code.as_deref().unwrap_or_default(),
         Answer::Caller(Ok(_)) => "done",
