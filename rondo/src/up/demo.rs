@@ -133,7 +133,7 @@ impl Demo<'_> {
         let [postgres, nats] = servers.describe();
         println!();
         println!("Rondo is up.");
-        println!("  Public API  {}  (OpenAPI: {})", self.public(""), self.public("/openapi.json"));
+        println!("  Public API  {}  (to read and to try: {})", self.public(""), self.public("/docs/"));
         println!("  Internal    {}  (/readyz, /metrics, /internal/api/v1/...)", self.internal(""));
         println!("  {postgres}");
         println!("  {nats}");
