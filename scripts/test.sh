@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All that a change has to pass: format, lints, docs, unit and integration tests on private servers, and newman end to
-# end. Ends with `N passed, N failed`; every step runs, also after one that failed.
+# end, in one process and through the gateway. Ends with `N passed, N failed`; every step runs, also after one that failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/steps.sh
@@ -25,8 +25,11 @@ check "docs" document
 if run_step "build" cargo test --workspace --locked --no-run; then
     check_cargo_tests "tests" cargo test --workspace --locked --no-fail-fast
     check_newman
+    check_cargo_tests "newman through the gateway" cargo test --locked -p rondo --test system -- \
+        --ignored --exact newman::the_collections_pass_through_the_gateway --nocapture
 else
     give_up "tests" "the build failed"
     give_up "newman end to end" "the build failed"
+    give_up "newman through the gateway" "the build failed"
 fi
 finish

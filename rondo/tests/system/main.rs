@@ -8,6 +8,7 @@ mod crashes;
 mod deliveries;
 mod faults;
 mod gateway;
+mod newman;
 mod orders;
 mod processes;
 mod replicas;

@@ -180,6 +180,16 @@ impl System {
         Client::new(process.public, token)
     }
 
+    /// Where a process serves clients.
+    pub(crate) fn public_addr(&self, name: &str) -> SocketAddr {
+        self.processes[name].public
+    }
+
+    /// Where a process serves operators and other services.
+    pub(crate) fn internal_addr(&self, name: &str) -> SocketAddr {
+        self.processes[name].internal
+    }
+
     /// A client of a process' internal listener.
     pub(crate) fn internal_client(&self, name: &str, token: Option<String>) -> Client {
         Client::new(self.processes[name].internal, token)
