@@ -24,6 +24,9 @@ use crate::{
 
 /// How often another free port is tried when somebody was faster.
 const PORT_ATTEMPTS: usize = 5;
+/// What all streams together may be allowed. Left to itself the server takes three quarters of what is free on the
+/// disk, and where that is little refuses to make the last streams, although they would stay small.
+const STREAMS_MAX: &str = "64G";
 const GREETING_WITHIN: Duration = Duration::from_secs(1);
 
 /// How to start a private NATS server.
@@ -99,7 +102,7 @@ impl Nats {
         format!(
             "server_name: rondo\n\
              listen: \"127.0.0.1:{}\"\n\
-             jetstream {{\n  store_dir: {:?}\n  sync_interval: {sync_interval}\n}}\n",
+             jetstream {{\n  store_dir: {:?}\n  sync_interval: {sync_interval}\n  max_file_store: {STREAMS_MAX}\n}}\n",
             self.port,
             self.home.join("jetstream"),
         )
