@@ -28,7 +28,8 @@ pub struct OrderRejected {
     pub reason: String,
 }
 
-/// The order was cancelled by its user and everything done for it is undone.
+/// The order was cancelled by its user: what was done for it is undone or, where it was confirmed, nothing can
+/// stop that any more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderCancelled {
     /// The order.

@@ -45,9 +45,12 @@ pub fn definition() -> Definition<Cancellation> {
 }
 
 impl Cancellation {
-    /// One for an order: whoever asks again asks for the same one.
+    /// One for an order: whoever asks again asks for the same one. It has the order's time, so that lists in
+    /// the order of ids show both together.
     pub(super) fn id_for(order_id: Uuid) -> Uuid {
-        Uuid::new_v5(&order_id, b"cancellation")
+        let mut bytes = Uuid::new_v5(&order_id, b"cancellation").into_bytes();
+        bytes[..6].copy_from_slice(&order_id.as_bytes()[..6]);
+        uuid::Builder::from_bytes(bytes).with_version(uuid::Version::SortRand).into_uuid()
     }
 
     fn is_delivered(&self) -> bool {
@@ -102,5 +105,19 @@ impl Workflow for CancellationWorkflow {
 
     fn finished(cancellation: &Cancellation, outcome: &Outcome, now: Timestamp) -> Option<OrderRow> {
         matches!(outcome, Outcome::Completed).then(|| OrderRow::cancelled(&cancellation.0, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancellation_has_an_id_of_its_own_that_sorts_like_its_orders() {
+        let (earlier, later) = (Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001), Uuid::now_v7());
+        let ids = [earlier, later].map(Cancellation::id_for);
+        assert!(earlier != ids[0] && ids[0] < ids[1] && ids[0] < later, "{ids:?}");
+        assert_eq!(ids[0], Cancellation::id_for(earlier));
+        assert_eq!(ids[0].get_version(), Some(uuid::Version::SortRand));
     }
 }

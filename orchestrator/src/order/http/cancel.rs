@@ -79,7 +79,11 @@ impl Orders {
 
     /// Before the pivot: whoever locks the saga first wins, the cancel or what would confirm the order.
     async fn turn_back(&self, by: Actor, order_id: Uuid) -> Result<Cancelling, Problem> {
-        let acted = self.manager.act(order_id, saga::Input::Cancel, by, "cancelled by its user").await;
+        let reason = match by {
+            Actor::User(_) => "cancelled by its user",
+            Actor::Operator(_) => "cancelled by an operator, for its user",
+        };
+        let acted = self.manager.act(order_id, saga::Input::Cancel, by, reason).await;
         match acted {
             Ok(_) => Ok(Cancelling::Going),
             Err(ActError::Refused(ActRefused::NotAllowed(_))) => {
