@@ -2,11 +2,11 @@
 
 use super::processes::System;
 
-/// Every confirmed order is delivered and no other, and couriers are busy with exactly those that asked
+/// Every confirmed order of items is delivered and no other, and couriers are busy with exactly those that asked
 /// for one.
 pub(crate) async fn agree(system: &System) {
     let of = async |sql: &str| system.number("delivery", sql).await;
-    let confirmed = "SELECT count(*) FROM orders WHERE status = 'confirmed'";
+    let confirmed = "SELECT count(*) FROM orders WHERE status = 'confirmed' AND items <> '[]'";
     let confirmed = system.number("orchestrator", confirmed).await;
     let all = of("SELECT count(*) FROM deliveries").await;
     let scheduled = of("SELECT count(*) FROM deliveries WHERE status = 'scheduled'").await;
