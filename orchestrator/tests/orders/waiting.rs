@@ -29,7 +29,7 @@ async fn a_client_that_does_not_wait_is_told_where_to_look() {
         pending(&answer);
         assert_eq!(customer.see(order_id(&answer)).await, answer.body);
         let saga = customer.sees_saga(order_id(&answer), "running").await;
-        assert_eq!(saga["steps"][1]["status"], "sent", "{saga}");
+        assert_eq!(saga["steps"][2]["status"], "sent", "{saga}");
     }
     shop.comes_back(Participant::Billing).await;
     shop.is_quiet().await;
