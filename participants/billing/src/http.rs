@@ -53,7 +53,7 @@ impl From<Declined> for Problem {
                 Self::unprocessable("balance_too_large", "the balance would be more than an account can have")
             }
             Declined::OtherPayment => {
-                Self::conflict("other_payment", "the order was paid by another user or with another amount")
+                Self::conflict("other_payment", "the order was paid by another user, with another amount, or by its saga")
             }
             Declined::KeyReused => Self::idempotency_key_reused(),
         }

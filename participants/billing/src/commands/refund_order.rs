@@ -180,10 +180,12 @@ mod tests {
 
     #[test]
     fn what_was_paid_at_once_is_not_the_orders_own_to_give_back() {
-        let mut books = captured();
+        let mut books = Books::with(100);
         let amount = Amount::new(10).unwrap();
         let payment = TakePayment { order_id: ORDER, user_id: USER, amount, key: None };
         payment.decide(&mut books.set, at(0)).unwrap();
+        books.reserve(60);
+        books.capture();
         assert_eq!(books.refund(), Reply::Done(refunded(ORDER)));
         assert_eq!(books.money(), (90, 0));
         assert!(payment.decide(&mut books.set, at(1)).is_ok(), "and is answered as before");

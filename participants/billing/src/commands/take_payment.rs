@@ -1,4 +1,5 @@
-//! Another service takes the money for an order at once, without a hold: once an order.
+//! Another service takes the money for an order at once, without a hold: once an order. An order whose saga
+//! holds or took its money is paid already.
 
 use contracts::{Amount, Timestamp};
 use messaging::idempotency::Key;
@@ -31,6 +32,7 @@ impl TakePayment {
 
     pub(crate) fn touches(&self, keys: &mut Keys) {
         keys.users.push(self.user_id);
+        keys.hold_and_holder(self.order_id);
         keys.entries.push(self.entry_id());
         keys.requests.extend(self.key.as_ref().map(|key| key.key_id));
     }
@@ -41,6 +43,11 @@ impl TakePayment {
             && (paid.user_id, paid.amount) != (user_id, amount.get())
         {
             tracing::warn!(order_id = %self.order_id, "a payment was repeated with another payload");
+            return Err(Declined::OtherPayment);
+        }
+        let is_new = set.entries.get(entry_id).is_none();
+        if is_new && set.holds.get(self.order_id).is_some_and(|hold| hold.state.moves_money()) {
+            tracing::warn!(order_id = %self.order_id, "a payment for an order whose saga pays it");
             return Err(Declined::OtherPayment);
         }
         let marks = Marks { user_id, entry_id, key: self.key.as_ref() };
@@ -55,8 +62,11 @@ impl TakePayment {
 
 #[cfg(test)]
 mod tests {
+    use contracts::billing::{CaptureFunds, RefundOrder, ReserveFunds};
+
     use super::*;
     use crate::account::Short;
+    use crate::commands::{capture_funds, refund_order, reserve_funds};
     use crate::sample::{Books, ORDER, USER, amount, at};
 
     fn payment(units: i64) -> TakePayment {
@@ -91,5 +101,20 @@ mod tests {
         books.deposit(1);
         assert!(payment(30).decide(&mut books.set, at(1)).is_ok());
         assert_eq!(books.money(), (0, 0));
+    }
+
+    #[test]
+    fn an_order_that_its_saga_pays_is_not_paid_twice() {
+        let mut books = Books::with(100);
+        let reserve = ReserveFunds { order_id: ORDER, user_id: USER, amount: amount(30) };
+        for step in 0..3 {
+            match step {
+                0 => drop(reserve_funds::decide(&mut books.set, &reserve, at(0))),
+                1 => drop(capture_funds::decide(&mut books.set, &CaptureFunds { order_id: ORDER }, at(1))),
+                _ => drop(refund_order::decide(&mut books.set, &RefundOrder { order_id: ORDER }, at(2))),
+            }
+            let paid = payment(30).decide(&mut books.set, at(3));
+            assert_eq!(paid.is_ok(), step == 2, "only what was given back can be paid again: {paid:?}");
+        }
     }
 }

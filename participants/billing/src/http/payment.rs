@@ -77,7 +77,7 @@ pub(super) struct PaymentOut {
         ),
         (
             status = 409,
-            description = "`other_payment`: the order was paid by another user or with another amount",
+            description = "`other_payment`: the order was paid by another user, with another amount, or by its saga",
             body = ProblemBody,
             content_type = "application/problem+json"
         ),

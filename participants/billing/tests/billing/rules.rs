@@ -105,6 +105,11 @@ impl Model {
         covered
     }
 
+    fn is_paid_by_its_saga(&self, order: u128) -> bool {
+        let fate = self.fates.get(&order);
+        matches!(fate, Some(Fate::Held { .. } | Fate::Expired { .. } | Fate::Captured { .. }))
+    }
+
     /// The word that is answered.
     fn expect(&mut self, step: Step, now: Timestamp) -> &'static str {
         match step {
@@ -116,6 +121,7 @@ impl Model {
             Step::Withdraw { user, units } => word(self.spend(user, units), "insufficient_funds"),
             Step::Pay { order, user, units } => match self.paid.get(&order).copied() {
                 Some(paid) => word(paid == (user, units), "other_payment"),
+                None if self.is_paid_by_its_saga(order) => "other_payment",
                 None if self.spend(user, units) => {
                     self.paid.insert(order, (user, units));
                     "done"
