@@ -133,13 +133,22 @@ impl DeadLetterDesk {
         self.query(&sql, [group_id.into(), below.into(), limit.into()]).await?.iter().map(read).collect()
     }
 
-    /// How many letters a group has.
+    /// Letters of a group, those that came longest ago first: one that fails again goes to the end.
     ///
     /// # Errors
     /// The database refuses.
-    pub async fn count(&self, group_id: Uuid) -> Result<i64, DbErr> {
-        let rows =
-            self.query("SELECT count(*) FROM dead_letters WHERE group_id = $1", [group_id.into()]).await?;
+    pub async fn oldest_of_group(&self, group_id: Uuid, limit: i64) -> Result<Vec<Letter>, DbErr> {
+        let sql = format!("{LETTER} group_id = $1 ORDER BY last_at, letter_id LIMIT $2");
+        self.query(&sql, [group_id.into(), limit.into()]).await?.iter().map(read).collect()
+    }
+
+    /// How many letters of a group came last before a time.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub async fn count(&self, group_id: Uuid, before: Timestamp) -> Result<i64, DbErr> {
+        let sql = "SELECT count(*) FROM dead_letters WHERE group_id = $1 AND last_at < $2";
+        let rows = self.query(sql, [group_id.into(), before.into()]).await?;
         rows.first().map_or(Ok(0), |row| row.try_get_by_index(0))
     }
 

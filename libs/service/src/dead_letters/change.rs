@@ -138,6 +138,8 @@ async fn perform(
         return Err(Problem::forbidden("this needs the role operator"));
     };
     let desks = desks_of(desks, change.service.as_deref());
+    // What comes back while this goes on is not left over: it failed again.
+    let began = chrono::Utc::now();
     let chosen = chosen(&desks, change).await?;
     if chosen.is_empty() {
         return Err(Problem::not_found());
@@ -163,7 +165,7 @@ async fn perform(
     let mut left = 0;
     if let Some(group) = change.group {
         for desk in &desks {
-            left += desk.count(group).await?;
+            left += desk.count(group, began).await?;
         }
     }
     let succeeded = items.iter().filter(|item| item.ok).count();
@@ -178,7 +180,7 @@ async fn chosen<'a>(
     for desk in desks {
         let letters = match (&change.ids, change.group) {
             (Some(ids), _) => desk.with_ids(ids).await?,
-            (None, Some(group)) => desk.of_group(group, Uuid::max(), LETTERS_MAX.into()).await?,
+            (None, Some(group)) => desk.oldest_of_group(group, LETTERS_MAX.into()).await?,
             (None, None) => Vec::new(),
         };
         chosen.extend(letters.into_iter().map(|letter| (desk, letter)));

@@ -37,7 +37,7 @@ fn rejected(order: &str, reason: Option<&str>) -> Text {
 fn cancelled(order: &str) -> Text {
     Text {
         subject: "Your order is cancelled".to_owned(),
-        body: format!("Your order {order} is cancelled, as you wished. All of its money is yours again."),
+        body: format!("Your order {order} is cancelled. All of its money is yours again."),
     }
 }
 

@@ -36,9 +36,7 @@ fn rejected(order: &str, reason: Option<&str>) -> Text {
 fn cancelled(order: &str) -> Text {
     Text {
         subject: "Ваш заказ отменён".to_owned(),
-        body: format!(
-            "Ваш заказ {order} отменён, как вы просили. Деньги за него снова в вашем распоряжении."
-        ),
+        body: format!("Ваш заказ {order} отменён. Деньги за него снова в вашем распоряжении."),
     }
 }
 
