@@ -52,9 +52,10 @@ impl From<Declined> for Problem {
             Declined::BalanceTooLarge => {
                 Self::unprocessable("balance_too_large", "the balance would be more than an account can have")
             }
-            Declined::OtherPayment => {
-                Self::conflict("other_payment", "the order was paid by another user, with another amount, or by its saga")
-            }
+            Declined::OtherPayment => Self::conflict(
+                "other_payment",
+                "the order was paid by another user, with another amount, or by its saga",
+            ),
             Declined::KeyReused => Self::idempotency_key_reused(),
         }
     }
