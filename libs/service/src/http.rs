@@ -11,8 +11,10 @@ mod json;
 mod keyed;
 mod page;
 mod path;
+mod plain_words;
 mod prefer;
 mod problem;
+mod query;
 mod trace;
 mod validate;
 
@@ -22,9 +24,10 @@ pub use client_address::ClientAddress;
 pub use json::Json;
 pub use keyed::{IdempotencyKey, Keyed, REPLAYED};
 pub use page::{Listed, NoFilter, Page, PageParameters};
-pub use path::{Path, Query};
+pub use path::Path;
 pub use prefer::PreferWait;
 pub use problem::{PROBLEM_JSON, Problem};
+pub use query::Query;
 pub use trace::Trace;
 pub use validate::{FieldError, FieldErrors, Validate};
 

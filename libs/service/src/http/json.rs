@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::plain_words::in_plain_words;
 use super::{FieldErrors, Problem, Validate, body};
 
 /// A JSON body, in and out.
@@ -44,7 +45,7 @@ pub(super) async fn read_json(request: Request) -> Result<Bytes, Problem> {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
-            "the body must be application/json",
+            "the body must be application/json in UTF-8",
         ));
     }
     body::read(request.into_body()).await
@@ -52,10 +53,20 @@ pub(super) async fn read_json(request: Request) -> Result<Bytes, Problem> {
 
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let media_type = value.split(';').next().unwrap_or_default().trim();
+    let mut parts = value.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
     let suffix = media_type.len().checked_sub(5).and_then(|at| media_type.get(at..));
-    media_type.eq_ignore_ascii_case("application/json")
-        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
+    let is_json = media_type.eq_ignore_ascii_case("application/json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"));
+    is_json && parts.all(is_utf8)
+}
+
+/// Whether a parameter of the media type leaves the text in UTF-8, as JSON between systems is (RFC 8259).
+fn is_utf8(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    let charset = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset")
+        || ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
 }
 
 /// A value of `T` that keeps its rules.
@@ -83,8 +94,8 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], is_object: bool) -> Problem {
         Ok(_) => Problem::malformed("the body is not JSON"),
         Err(error) => {
             let path = error.path().to_string();
-            let message = without_position(&error.into_inner().to_string());
-            Problem::invalid_field(field(&path, &message), message)
+            let message = error.into_inner().to_string();
+            Problem::invalid_field(field(&path, &message), in_plain_words(&message))
         }
     }
 }
@@ -92,17 +103,13 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], is_object: bool) -> Problem {
 /// The path of the field; what is missing is named by the message alone.
 fn field(path: &str, message: &str) -> String {
     let parent = if path == "." { "" } else { path };
-    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     match (parent, missing) {
         ("", Some(name)) => name.to_owned(),
         (parent, Some(name)) => format!("{parent}.{name}"),
         ("", None) => "body".to_owned(),
         (parent, None) => parent.to_owned(),
     }
-}
-
-fn without_position(message: &str) -> String {
-    message.rfind(" at line ").map_or(message, |at| &message[..at]).to_owned()
 }
 
 #[cfg(test)]
@@ -171,7 +178,7 @@ mod tests {
         assert_eq!(wrong_field(r#"{"price": 1.5}"#).await.0, "price");
         assert_eq!(wrong_field(r#"{"prise": 5}"#).await.0, "prise");
         let (field, message) = wrong_field(r#"{"items": [{"quantity": 1}, {}]}"#).await;
-        assert_eq!((field.as_str(), message.as_str()), ("items[1].quantity", "missing field `quantity`"));
+        assert_eq!((field.as_str(), message.as_str()), ("items[1].quantity", "is missing"));
         for no_object in ["[[], 5]", "null", "7"] {
             assert_eq!(wrong_field(no_object).await.0, "body");
         }
@@ -195,6 +202,9 @@ mod tests {
         assert!(is("application/json"));
         assert!(is("Application/JSON; charset=utf-8"));
         assert!(is("application/cloudevents+json"));
+        assert!(is("application/json;charset=\"UTF-8\"; profile=x"));
+        assert!(!is("application/json; charset=utf-16"));
+        assert!(!is("application/json; profile=x; Charset = ISO-8859-1"));
         assert!(!is("text/plain"));
         assert!(!is("json"));
         assert!(!is_json(&HeaderMap::new()));
