@@ -133,6 +133,7 @@ async fn list(
     State(sagas): State<Sagas>,
     page: Page<SagasFilter>,
 ) -> Result<Json<Listed<SagaSummary>>, Problem> {
+    sagas.check(&page.filter, "")?;
     let found = list_sagas(&sagas.reader, &page).await?;
     Ok(Json(Listed::new(&page, found, |saga| saga.saga_id)))
 }

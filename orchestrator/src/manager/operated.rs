@@ -18,6 +18,8 @@ pub(crate) trait Operated: Send + Sync {
     fn name(&self) -> &'static str;
     /// Everybody whom any of its versions sends commands.
     fn participants(&self) -> Vec<&'static str>;
+    /// Every step that a saga of any of its versions can wait for; its undo as `undo <step>`.
+    fn waited_for(&self) -> Vec<String>;
     /// Gives a saga an input on somebody's behalf.
     fn act(
         &self,
@@ -45,6 +47,17 @@ impl<W: Workflow> Operated for WorkflowManager<W> {
 
     fn participants(&self) -> Vec<&'static str> {
         W::definitions().iter().flat_map(saga::Definition::participants).collect()
+    }
+
+    fn waited_for(&self) -> Vec<String> {
+        let definitions = W::definitions();
+        let steps = definitions.iter().flat_map(saga::Definition::steps);
+        let words = steps.flat_map(|step| {
+            let asked = step.participant.map(|_| step.name.to_owned());
+            let undone = step.undone_by.map(|_| format!("undo {}", step.name));
+            asked.into_iter().chain(undone)
+        });
+        words.collect()
     }
 
     fn act(

@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::json;
+use service::token::Role;
 use testkit::{Answer, eventually};
 use uuid::Uuid;
 
@@ -77,7 +78,8 @@ async fn an_order_that_is_not_finished_yet_can_be_cancelled_a_little_later() {
     let (customer, tea) = (shop.customer_with(10_000).await, shop.position(10).await);
     shop.goes_away(Participant::Notification).await;
     let order_id = order_id(&customer.order(&items(&[(tea, 2)])).await);
-    assert_eq!(customer.cancel(order_id, 0).await.problem(), (409, "try_again"));
+    let answer = customer.cancel(order_id, 0).await;
+    assert_eq!((answer.problem(), header(&answer, "retry-after")), ((409, "try_again"), Some("1")));
     shop.comes_back(Participant::Notification).await;
     customer.sees_saga(order_id, "completed").await;
     assert_eq!(customer.cancel(order_id, 30).await.status, 200);
@@ -109,6 +111,36 @@ async fn nobody_cancels_what_is_not_theirs() {
     assert_eq!(other.cancel(order_id, 0).await.status, 404);
     assert_eq!(customer.cancel(Uuid::now_v7(), 0).await.status, 404);
     assert_eq!(customer.see(order_id).await["status"], "confirmed");
+}
+
+#[tokio::test]
+async fn who_cancelled_a_confirmed_order_stands_in_the_trail_once() {
+    let shop = Shop::open().await;
+    let (customer, tea) = (shop.customer_with(10_000).await, shop.position(100).await);
+    let operator_id = Uuid::now_v7();
+    let operator = Customer {
+        user_id: operator_id,
+        client: shop.orchestrator.user(operator_id, &[Role::User, Role::Operator]),
+    };
+    for (canceller, actor, reason) in [
+        (&customer, format!("user {}", customer.user_id), "cancelled by its user"),
+        (&operator, format!("operator {operator_id}"), "cancelled by an operator, for its user"),
+    ] {
+        let order_id = order_id(&customer.order(&items(&[(tea, 2)])).await);
+        customer.sees_saga(order_id, "completed").await;
+        let twins = join_all([canceller.cancel(order_id, 30), canceller.cancel(order_id, 30)]).await;
+        assert!(twins.iter().all(|answer| answer.status == 200), "{twins:?}");
+        let path = format!("/internal/api/v1/audit/actions?key={order_id}");
+        let trail = shop.orchestrator.operator().get(&path).await.body;
+        let row = &trail["items"][0];
+        assert_eq!(trail["items"].as_array().unwrap().len(), 1, "{trail}");
+        assert_eq!(
+            (&row["action"], &row["actor"], &row["reason"]),
+            (&json!("cancel"), &json!(actor), &json!(reason))
+        );
+        assert_ne!(row["saga_id"], json!(order_id), "it is the cancellation's");
+        assert_eq!((&row["before"], &row["after"]["status"]), (&json!(null), &json!("running")), "{row}");
+    }
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn sagas_are_found_by_what_one_looks_for_at_night() {
     for (query, expected) in [
         ("", all.clone()),
         ("workflow=order", all.clone()),
-        ("workflow=subscription", vec![]),
+        ("workflow=order_cancellation", vec![]),
         ("status=running", vec![running]),
         ("status=compensating", vec![undoing]),
         ("status=completed", vec![completed]),
@@ -100,12 +100,65 @@ async fn a_list_asked_for_wrongly_is_refused() {
         "older_than_seconds=99999999999",
         "limit=0",
         "workflow=",
+        "workflow=subscription",
         "step=%00",
+        "step=reserve_fund",
+        "step=undo+notify_joy",
+        "workflow=order_cancellation&step=reserve_funds",
         "colour=red",
+        "stuck=true&stuck=true",
     ] {
         let answer = operator.get(&format!("{SAGAS}?{query}")).await;
         assert_eq!(answer.problem(), (422, "validation_failed"), "{query}: {answer:?}");
     }
+    for (query, field, known) in [
+        ("workflow=subscription", "workflow", "must be one of: order, order_cancellation"),
+        (
+            "workflow=order_cancellation&step=x",
+            "step",
+            "must be one of: cancel_delivery, notify_cancelled, refund_order, release_stock",
+        ),
+        ("status=lost", "status", "must be one of: running, compensating, tail"),
+    ] {
+        let error = operator.get(&format!("{SAGAS}?{query}")).await.body["errors"][0].clone();
+        assert_eq!(error["field"], field, "{query}");
+        assert!(error["message"].as_str().unwrap().starts_with(known), "{query}: {error}");
+    }
+    let bulk = json!({
+        "filter": { "step": "reserve_fund" }, "action": "retry", "reason": "mended", "dry_run": false,
+    });
+    let answer = operator.post(&format!("{SAGAS}/bulk"), &bulk).await;
+    assert_eq!(answer.problem(), (422, "validation_failed"), "{answer:?}");
+    assert_eq!(answer.body["errors"][0]["field"], "filter.step");
+}
+
+#[tokio::test]
+async fn a_pause_that_holds_already_is_told_to_whoever_has_another_reason() {
+    let shop = Shop::open().await;
+    let (first, second) = (shop.orchestrator.operator(), shop.orchestrator.operator());
+    let pause = async |operator: &Client, reason: &str| {
+        let body = json!({ "scope": "participant", "name": "billing", "reason": reason });
+        operator.post("/internal/api/v1/pauses", &body).await
+    };
+    let held = pause(&first, "the bank is closed").await;
+    assert_eq!(held.status, 200, "{held:?}");
+    assert_eq!(pause(&first, "the bank is closed").await.body, held.body, "the same again is the same");
+    for (operator, reason) in [(&first, "a new reason"), (&second, "the bank is closed")] {
+        let answer = pause(operator, reason).await;
+        assert_eq!(answer.problem(), (409, "already_paused"), "{answer:?}");
+        for member in ["scope", "name", "since", "actor", "reason"] {
+            assert_eq!(answer.body[member], held.body[member], "{member}");
+        }
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(detail.contains("the bank is closed") && detail.contains("operator "), "{detail}");
+    }
+    let trail = operator_trail(&first).await;
+    assert_eq!(trail.len(), 1, "what was refused is not in the trail: {trail:?}");
+}
+
+async fn operator_trail(operator: &Client) -> Vec<Value> {
+    let trail = operator.get("/internal/api/v1/audit/actions").await.body;
+    trail["items"].as_array().unwrap().clone()
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ pub(crate) const INTERNAL: [Row; 20] = [
          stopped next_cursor",
     ),
     row("GET", "/internal/api/v1/pauses", "200 AUTH ROLE", "items[scope name since actor reason]"),
-    row("POST", "/internal/api/v1/pauses", "200 AUTH ROLE BODY", "scope name since actor reason"),
+    row("POST", "/internal/api/v1/pauses", "200 AUTH ROLE 409 BODY", "scope name since actor reason"),
     row("POST", "/internal/api/v1/pauses/resume", "200 AUTH ROLE 404 BODY", "scope name since actor reason"),
     row(
         "GET",

@@ -140,6 +140,7 @@ pub(super) async fn bulk(
     Json(request): Json<BulkRequest>,
 ) -> Result<Json<BulkOut>, Problem> {
     let by = operator(&caller)?;
+    sagas.check(&request.filter, "filter.")?;
     let below = request.cursor.unwrap_or(Uuid::max());
     let limit = request.limit.unwrap_or(LIMIT_DEFAULT);
     let input = request.action.input(&by, &request.reason, request.step.clone(), request.result.as_ref())?;

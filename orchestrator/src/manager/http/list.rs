@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use messaging::rows::select;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, QueryResult, Statement, Value};
 use serde::{Deserialize, Serialize};
-use service::http::{FieldErrors, Page, Validate};
+use service::http::{FieldErrors, Page, Problem, Validate};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::super::saga_row::SagaRow;
+use super::Sagas;
 
 /// Which sagas.
 #[derive(Debug, Default, Clone, Deserialize, IntoParams, ToSchema)]
@@ -53,6 +54,31 @@ impl SagasFilter {
             && step.is_none()
             && key.is_none()
             && older_than_seconds.is_none()
+    }
+}
+
+impl Sagas {
+    /// Refuses a filter that names what no workflow has: an empty list would say that all is well. `path` is
+    /// where the filter stands in the request.
+    pub(super) fn check(&self, filter: &SagasFilter, path: &str) -> Result<(), Problem> {
+        let mut errors = FieldErrors::default();
+        let workflows = || self.workflows.iter().map(|workflow| workflow.name());
+        if let Some(name) = &filter.workflow
+            && !workflows().any(|known| known == name)
+        {
+            let known: Vec<_> = workflows().collect();
+            errors.add(format!("{path}workflow"), format!("must be one of: {}", known.join(", ")));
+        }
+        if let Some(step) = &filter.step {
+            let meant = |name: &str| filter.workflow.as_deref().is_none_or(|meant| meant == name);
+            let of_those = self.workflows.iter().filter(|workflow| meant(workflow.name()));
+            let mut known: Vec<_> = of_those.flat_map(|workflow| workflow.waited_for()).collect();
+            known.sort_unstable();
+            known.dedup();
+            let message = format!("must be one of: {}", known.join(", "));
+            errors.check(known.is_empty() || known.contains(step), format!("{path}step"), message);
+        }
+        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Pausing whole workflows and participants.
 
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use messaging::rows::select;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, TransactionTrait, Value};
 use serde::{Deserialize, Serialize};
-use service::http::documentation::{BodyProblems, Failures, Forbidden, NotFound, Unauthenticated};
+use service::http::documentation::{
+    BodyProblems, Failures, Forbidden, NotFound, ProblemBody, Unauthenticated,
+};
 use service::http::{FieldErrors, InternalCaller, Json, Problem, Validate};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -93,14 +95,17 @@ pub(super) async fn list(State(sagas): State<Sagas>) -> Result<Json<PausesOut>, 
 
 /// Pause a workflow or a participant.
 ///
-/// In effect everywhere within about a second: nothing is sent, answers are learned. Asked for again, the
-/// pause that holds is shown.
+/// In effect everywhere within about a second: nothing is sent, answers are learned. The same asked again
+/// by the same operator is answered alike; another reason for what is paused already is refused, with the
+/// pause that holds.
 #[utoipa::path(
     post, path = "/internal/api/v1/pauses", operation_id = "pause", tag = "operators",
     security(("bearer" = [])),
     request_body = PauseRequest,
     responses(
         (status = 200, description = "It is paused", body = PauseOut),
+        (status = 409, description = "`already_paused`, with `since`, `actor`, `reason` of the pause that holds; \
+         nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
         Unauthenticated, Forbidden, BodyProblems, Failures,
     ),
 )]
@@ -130,9 +135,22 @@ pub(super) async fn pause(
     }
     tx.commit().await?;
     sagas.pauses.read_again().await?;
-    let wanted = select("scope = $1 AND name = $2").bind(request.scope.as_str()).bind(request.name);
+    let wanted = select("scope = $1 AND name = $2").bind(request.scope.as_str()).bind(request.name.clone());
     let row: Option<PauseRow> = wanted.read(&sagas.reader).await?.pop();
-    row.map(|row| Json(row.into())).ok_or_else(Problem::not_found)
+    let held = row.ok_or_else(Problem::not_found)?;
+    if held.actor == by && held.reason == request.reason {
+        return Ok(Json(held.into()));
+    }
+    Err(already_paused(held))
+}
+
+/// A reason that nobody will ever read must not be taken.
+fn already_paused(held: PauseRow) -> Problem {
+    let PauseRow { scope, name, since, actor, reason, .. } = held;
+    let at = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let detail = format!("{scope} {name} is paused already: since {at}, by {actor}: {reason}");
+    let problem = Problem::conflict("already_paused", detail).with("scope", scope).with("name", name);
+    problem.with("since", since).with("actor", actor).with("reason", reason)
 }
 
 /// Let a workflow or a participant go on.

@@ -12,6 +12,9 @@ use uuid::Uuid;
 use super::super::audit_row::{ActionRow, Standing};
 use super::Sagas;
 
+/// What people do.
+const ACTIONS: [&str; 6] = ["retry", "skip", "cancel", "abandon", "pause", "resume"];
+
 /// Which actions.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -30,7 +33,8 @@ pub(super) struct TrailFilter {
 
 impl Validate for TrailFilter {
     fn validate(&self, errors: &mut FieldErrors) {
-        errors.optional_line("action", self.action.as_deref(), 1..=100);
+        let is_known = self.action.as_deref().is_none_or(|action| ACTIONS.contains(&action));
+        errors.check(is_known, "action", format!("must be one of: {}", ACTIONS.join(", ")));
     }
 }
 
@@ -61,7 +65,7 @@ pub(super) struct ActionOut {
     target: Option<String>,
     /// Whether the books of the services may differ because of it.
     accepted_difference: bool,
-    /// How the saga stood before.
+    /// How the saga stood before, if it had begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     before: Option<Standing>,

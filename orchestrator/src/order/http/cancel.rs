@@ -39,7 +39,7 @@ enum Cancelling {
     responses(
         (status = 200, description = "Cancelled; everything is undone", body = OrderOut),
         (status = 202, description = "Being undone; see Retry-After", body = OrderOut),
-        (status = 409, description = "`too_late`: sent or rejected; `try_again`: confirmed a moment ago",
+        (status = 409, description = "`too_late`: sent or rejected; `try_again`: confirmed a moment ago, see Retry-After",
          body = ProblemBody, content_type = "application/problem+json"),
         Unauthenticated, NotFound, Failures,
     ),
@@ -64,6 +64,7 @@ pub(super) async fn cancel(
 fn try_again(order_id: Uuid) -> Problem {
     Problem::conflict("try_again", "the order was confirmed a moment ago, its saga is not finished yet")
         .with("order_id", order_id)
+        .retry_after(LOOK_AGAIN_SECONDS)
 }
 
 impl Orders {
