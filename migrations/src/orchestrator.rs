@@ -93,6 +93,9 @@ CREATE INDEX operator_actions_by_saga ON operator_actions (saga_id) WHERE saga_i
 CREATE INDEX operator_actions_accepted ON operator_actions (key) WHERE accepted_difference;
 ";
 
+/// The row says only what it is now; a timeline that is read late tells also when the order was sent.
+const ORDERS_SENT_AT: &str = "ALTER TABLE orders ADD COLUMN sent_at timestamptz;";
+
 first_migration!(
     "orchestrator",
     SAGAS,
@@ -101,5 +104,6 @@ first_migration!(
     OPERATOR_ACTIONS,
     OUTBOX,
     IDEMPOTENCY_KEYS,
-    DEAD_LETTERS
+    DEAD_LETTERS;
+    "m0002_orchestrator_sent_at" => ORDERS_SENT_AT
 );

@@ -1,5 +1,7 @@
 //! Tables that several services have, each in its own database: written and read by `messaging`.
 
+use sea_orm_migration::prelude::*;
+
 /// Items that could not be processed, as they came; `headers` of what came as a message of its own.
 pub(crate) const DEAD_LETTERS: &str = "
 CREATE TABLE dead_letters (
@@ -46,9 +48,32 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_by_time ON idempotency_keys (created_at);
 ";
 
-/// Declares a service's migrator: its name and the statements of its first migration.
+/// A migration of plain statements.
+pub(crate) struct Statements {
+    pub(crate) name: &'static str,
+    pub(crate) sql: &'static [&'static str],
+}
+
+impl MigrationName for Statements {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Statements {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for sql in self.sql {
+            manager.get_connection().execute_unprepared(sql).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Declares a service's migrator: its name and the statements of its first migration, then the later ones
+/// with their names.
 macro_rules! first_migration {
-    ($service:literal, $($sql:expr),+ $(,)?) => {
+    ($service:literal, $($sql:expr),+ $(,)? $(; $name:literal => $($later:expr),+)*) => {
         use sea_orm_migration::prelude::*;
 
         /// Brings this service's database up to date.
@@ -56,24 +81,11 @@ macro_rules! first_migration {
 
         impl MigratorTrait for Migrator {
             fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-                vec![Box::new(First)]
-            }
-        }
-
-        struct First;
-
-        impl MigrationName for First {
-            fn name(&self) -> &str {
-                concat!("m0001_", $service)
-            }
-        }
-
-        #[async_trait::async_trait]
-        impl MigrationTrait for First {
-            async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-                let db = manager.get_connection();
-                $(db.execute_unprepared($sql).await?;)+
-                Ok(())
+                use crate::shared::Statements;
+                vec![
+                    Box::new(Statements { name: concat!("m0001_", $service), sql: &[$($sql),+] }),
+                    $(Box::new(Statements { name: $name, sql: &[$($later),+] }),)*
+                ]
             }
         }
     };

@@ -38,7 +38,7 @@ pub(crate) use act::{Act, ActError, ActRefused, Acted, Actor};
 pub(crate) use admission::{Admission, admit};
 pub(crate) use decider::{Answer, Input};
 use decider::{ManagerDecider, Told};
-pub(crate) use http::{SagaLine, SagaStatus, Sagas, lines_from, routes, saga_status};
+pub(crate) use http::{SagaLine, SagaStatus, Sagas, customers_word, lines_from, routes, saga_status};
 pub(crate) use operated::Operated;
 pub(crate) use pauses::Pauses;
 pub(crate) use retention::start as start_removing;

@@ -26,7 +26,7 @@ use super::operated::describe;
 use super::saga_row::{HistoryRow, SagaRow};
 use super::{Operated, Pauses, Workflow};
 use list::{SagaSummary, SagasFilter, list_sagas};
-pub(crate) use status::SagaStatus;
+pub(crate) use status::{SagaStatus, customers_word};
 
 /// What operators' routes work with.
 #[derive(Clone)]

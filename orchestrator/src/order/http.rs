@@ -5,6 +5,7 @@ mod cancel;
 mod events;
 mod request;
 mod streams;
+mod timeline;
 mod told;
 
 use std::sync::Arc;

@@ -67,6 +67,8 @@ record! {
             total: Option<i64>,
             /// When its status changed last.
             updated_at: Timestamp,
+            /// When the courier took it along, as far as that was told in time.
+            sent_at: Option<Timestamp>,
         }
     }
 }
@@ -85,6 +87,7 @@ impl OrderRow {
             comment: order.comment.clone(),
             created_at: order.created_at,
             updated_at: order.created_at,
+            sent_at: None,
         }
     }
 
@@ -108,7 +111,8 @@ impl OrderRow {
 
     /// The order further on its way.
     pub(super) fn moved_to(&self, status: OrderStatus, now: Timestamp) -> Self {
-        Self { status, updated_at: now, ..self.clone() }
+        let sent_at = if status == OrderStatus::Sent { Some(now) } else { self.sent_at };
+        Self { status, updated_at: now, sent_at, ..self.clone() }
     }
 
     pub(super) fn cancelled(order: &Order, now: Timestamp) -> Self {

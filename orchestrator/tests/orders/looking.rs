@@ -5,6 +5,7 @@ use service::token::Role;
 use testkit::Client;
 use uuid::Uuid;
 
+use crate::acting::act;
 use crate::shop::{Participant, Shop, items, order_id, price};
 
 /// `name: status` of every step.
@@ -176,7 +177,7 @@ async fn the_saga_of_a_confirmed_order_tells_every_step() {
     let forward =
         ["begun", "reserve_stock sent", "reserve_stock done", "reserve_funds sent", "reserve_funds done"];
     assert_eq!(events[..5], forward);
-    for event in ["confirmed", "published", "capture_funds sent", "capture_funds done", "notify_joy done"] {
+    for event in ["confirmed", "capture_funds sent", "capture_funds done", "notify_joy done"] {
         assert!(events[5..].iter().any(|told| told == event), "{event}: {events:?}");
     }
     assert_eq!(events.last().unwrap(), "finished");
@@ -191,6 +192,37 @@ async fn the_saga_of_a_confirmed_order_tells_every_step() {
     let told = operator.get(&format!("/api/v1/order/{order_id}/saga")).await.body;
     assert!(has_payloads(&told), "{told}");
     assert_eq!(steps(&told), steps(&saga));
+    assert!(self::events(&told).contains(&"published".to_owned()), "{told}");
+}
+
+#[tokio::test]
+async fn owners_read_what_became_of_their_order_and_not_what_operators_did() {
+    let mut shop = Shop::open().await;
+    let (customer, operator) = (shop.customer_with(1_000).await, shop.orchestrator.operator());
+    shop.goes_away(Participant::Billing).await;
+    let id = order_id(&customer.order_with(&[("prefer", "wait=0")], &price(1)).await);
+    for action in ["pause", "resume", "retry"] {
+        assert_eq!(act(&operator, id, action, json!({})).await.status, 200, "{action}");
+    }
+    let held = json!({ "hold_id": Uuid::now_v7(), "expires_at": "2099-01-01T00:00:00Z" });
+    assert_eq!(
+        act(&operator, id, "skip", json!({ "step": "reserve_funds", "result": held })).await.status,
+        200
+    );
+    let told = customer.client.get(&format!("/api/v1/order/{id}/saga")).await.body;
+    let expected =
+        ["begun", "reserve_funds sent", "reserve_funds sent", "reserve_funds skipped", "confirmed"];
+    assert_eq!(events(&told)[..5], expected, "{told}");
+    assert!(!told.to_string().contains("operator"), "{told}");
+    let full = operator.get(&format!("/internal/api/v1/sagas/{id}")).await.body;
+    for event in ["paused", "resumed", "operator_retry", "reserve_funds operator_skip"] {
+        assert!(events(&full).iter().any(|told| told == event), "{event}: {full}");
+    }
+
+    let other = order_id(&customer.order_with(&[("prefer", "wait=0")], &price(1)).await);
+    assert_eq!(act(&operator, other, "cancel", json!({})).await.status, 200);
+    let told = customer.client.get(&format!("/api/v1/order/{other}/saga")).await.body;
+    assert!(events(&told).contains(&"cancel_asked".to_owned()), "{told}");
 }
 
 #[tokio::test]

@@ -80,6 +80,11 @@ fn told(events: &[Seen]) -> Vec<(&str, Option<&str>)> {
     events.iter().map(|event| (event.what.as_str(), event.step.as_deref())).collect()
 }
 
+/// The order's statuses, as they came.
+fn statuses(events: &[Seen]) -> Vec<&str> {
+    events.iter().filter(|event| event.name == "status").map(|event| event.what.as_str()).collect()
+}
+
 #[tokio::test]
 async fn a_refused_order_is_told_from_the_beginning_to_the_end_and_resumed_anywhere() {
     let shop = Shop::open().await;
@@ -89,16 +94,17 @@ async fn a_refused_order_is_told_from_the_beginning_to_the_end_and_resumed_anywh
     let all = Stream::of(&customer, order_id, None).await.until_the_end().await;
     let expected = [
         ("begun", None),
+        ("pending", None),
         ("done", Some("reserve_stock")),
         ("refused", Some("reserve_funds")),
         ("turning_back", Some("reserve_funds")),
+        ("rejected", None),
         ("undone", Some("reserve_stock")),
         ("done", Some("notify_sorrow")),
         ("finished", None),
-        ("rejected", None),
     ];
     assert_eq!(told(&all), expected);
-    assert_eq!(all.last().unwrap().name, "status");
+    assert_eq!(statuses(&all), ["pending", "rejected"]);
     for (index, stop) in all.iter().enumerate() {
         let after = &all[index + 1..];
         if after.is_empty() {
@@ -108,8 +114,21 @@ async fn a_refused_order_is_told_from_the_beginning_to_the_end_and_resumed_anywh
             assert_eq!(resumed, after, "after {}", stop.id);
         }
     }
-    let nonsense = Stream::of(&customer, order_id, Some("nonsense")).await.until_the_end().await;
-    assert_eq!(nonsense, all, "what is no id of ours is no reason to miss anything");
+    let last = &all.last().unwrap().id;
+    for none_of_ours in [
+        "nonsense",
+        "1-1",
+        "99-1.0-0.rejected",
+        "1-9.0-0.pending",
+        "4294967295-1.0-0.rejected",
+        &last.replace(".0-0.", ".3-1."),
+        &last.replace("rejected", "received"),
+        &last.replace("rejected", "pending"),
+        &all[0].id.replace("1-1.0-0", "1-1.0-0.sent"),
+    ] {
+        let again = Stream::of(&customer, order_id, Some(none_of_ours)).await.until_the_end().await;
+        assert_eq!(again, all, "{none_of_ours}: it is no reason to miss anything");
+    }
 }
 
 #[tokio::test]
@@ -118,11 +137,12 @@ async fn an_order_is_told_while_it_happens() {
     let (customer, tea) = (shop.customer_with(10_000).await, shop.position(10).await);
     shop.goes_away(Participant::Billing).await;
     let order_id = order_id(&customer.order_with(&[("prefer", "wait=0")], &items(&[(tea, 1)])).await);
-    let mut stream = Stream::of(&customer, order_id, None).await;
+    let (mut stream, mut live) = (Stream::of(&customer, order_id, None).await, Vec::new());
     let mut next = async |what: &str| {
         loop {
             let seen = stream.next().await.unwrap_or_else(|| panic!("the end before {what}"));
-            if seen.what == what {
+            live.push(seen.clone());
+            if seen.name == "status" && seen.what == what {
                 return;
             }
         }
@@ -136,6 +156,35 @@ async fn an_order_is_told_while_it_happens() {
     assert_eq!(shop.courier_says("received", order_id).await.status, 200);
     next("received").await;
     assert_eq!(stream.next().await, None, "nothing can happen any more");
+    assert_eq!(statuses(&live), ["pending", "confirmed", "sent", "received"]);
+    let decided = live.iter().position(|event| event.what == "confirmed").unwrap();
+    let names = [live[decided].name.as_str(), live[decided + 1].name.as_str()];
+    assert_eq!((names, live[decided + 1].what.as_str()), (["step", "status"], "confirmed"), "{live:?}");
+    let tail = live.iter().position(|event| event.step.as_deref() == Some("capture_funds")).unwrap();
+    assert!(tail > decided + 1, "a status is told where it came to be: {live:?}");
+    let late = Stream::of(&customer, order_id, None).await.until_the_end().await;
+    assert_eq!(late, live, "who comes late is told the same");
+    for (index, stop) in live.iter().enumerate().take(live.len() - 1) {
+        let resumed = Stream::of(&customer, order_id, Some(&stop.id)).await.until_the_end().await;
+        assert_eq!(resumed, live[index + 1..], "after {}", stop.id);
+    }
+}
+
+#[tokio::test]
+async fn an_order_whose_saga_has_left_is_told_by_its_status() {
+    let shop = Shop::open().await;
+    let customer = shop.customer_with(0).await;
+    let order_id = order_id(&customer.order(&price(1_000)).await);
+    customer.sees_saga(order_id, "rejected").await;
+    let all = Stream::of(&customer, order_id, None).await.until_the_end().await;
+    let gone = "WITH h AS (DELETE FROM saga_history WHERE saga_id = $1) \
+                DELETE FROM sagas WHERE saga_id = $1 RETURNING 1";
+    assert_eq!(shop.rows(gone, [order_id.into()]).await.len(), 1);
+    let left = Stream::of(&customer, order_id, None).await.until_the_end().await;
+    assert_eq!(told(&left), [("rejected", None)]);
+    for id in [&left[0].id, &all.last().unwrap().id] {
+        assert_eq!(Stream::open(&customer, order_id, Some(id)).await.status(), 204, "{id}");
+    }
 }
 
 #[tokio::test]
@@ -147,6 +196,9 @@ async fn a_cancellation_is_part_of_the_timeline() {
     assert_eq!(customer.cancel(order_id, 30).await.status, 200);
     let all = Stream::of(&customer, order_id, None).await.until_the_end().await;
     assert!(told(&all).contains(&("done", Some("refund_order"))), "{all:?}");
+    assert_eq!(statuses(&all), ["pending", "confirmed", "cancelled"]);
+    let asked = all.iter().filter(|event| event.what == "cancel_asked").count();
+    assert_eq!((asked, all.iter().filter(|event| event.what == "begun").count()), (1, 1), "{all:?}");
     assert_eq!(all.last().unwrap().what, "cancelled");
 }
 
@@ -190,7 +242,7 @@ async fn a_stopping_process_ends_its_streams() {
     let order_id = order_id(&customer.order(&price(1_000)).await);
     customer.sees_saga(order_id, "completed").await;
     let mut stream = Stream::of(&customer, order_id, None).await;
-    while stream.next().await.unwrap().name != "status" {}
+    while stream.next().await.unwrap().what != "finished" {}
     let began = std::time::Instant::now();
     let Shop { orchestrator, .. } = shop;
     orchestrator.stop().await;

@@ -60,7 +60,7 @@ struct SagaStep {
     status: Value,
     /// How often it was asked for.
     attempts: u32,
-    /// Why it was refused.
+    /// Why it was refused; operators are told of its latest failure, whatever became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<String>,
@@ -85,7 +85,8 @@ struct SagaEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     step: Option<String>,
-    /// What.
+    /// What. Customers are told `begun`, `sent`, `done`, `refused`, `skipped`, `confirmed`, `turning_back`,
+    /// `undo_sent`, `undone`, `cancel_asked`, `finished`; operators everything.
     event: String,
     /// Which asking.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,15 +138,38 @@ impl SagaStatus {
         self
     }
 
-    /// Without what is meant for operators.
+    /// Without what is meant for operators, in plain words.
     pub(crate) fn for_customers(mut self) -> Self {
         self.allowed_actions.clear();
         self.wake_at = None;
         self.paused_by = None;
-        for event in &mut self.history {
-            event.payload = None;
+        for step in &mut self.steps {
+            step.reason = step.reason.take().filter(|_| step.status == "refused");
         }
+        self.history = self.history.into_iter().filter_map(SagaEvent::for_customers).collect();
         self
+    }
+}
+
+/// What customers are told of an event of a saga's history: the engine's own troubles, and who did what to
+/// it, are not theirs.
+pub(crate) fn customers_word(event: &str) -> Option<&'static str> {
+    let plain = [
+        "begun",
+        "sent",
+        "done",
+        "refused",
+        "confirmed",
+        "turning_back",
+        "undo_sent",
+        "undone",
+        "cancel_asked",
+        "finished",
+    ];
+    match event {
+        "operator_cancel" => Some("cancel_asked"),
+        "operator_skip" => Some("skipped"),
+        _ => plain.into_iter().find(|known| *known == event),
     }
 }
 
@@ -174,5 +198,9 @@ impl SagaEvent {
             detail: line.detail,
             payload: line.payload,
         }
+    }
+    fn for_customers(self) -> Option<Self> {
+        let event = customers_word(&self.event)?.to_owned();
+        Some(Self { event, payload: None, ..self })
     }
 }

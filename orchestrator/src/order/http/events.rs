@@ -8,43 +8,23 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt};
-use serde::Serialize;
 use service::http::documentation::{Failures, NotFound, ProblemBody, Unauthenticated};
 use service::http::{Caller, Path, Problem, Standing};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Orders;
 use super::streams::Place;
-use super::told::{Position, Told};
-use crate::manager::{SagaLine, lines_from};
+use super::timeline::{Known, OrderEvent};
+use super::told::Told;
+use crate::manager::lines_from;
 use crate::order::cancellation::Cancellation;
-use crate::order::{CancellationWorkflow, OrderRow, OrderStatus, OrderWorkflow};
+use crate::order::{CancellationWorkflow, OrderStatus, OrderWorkflow};
 
 /// What a client hears of while nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How often is looked for news, beside being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Something that happened to an order. `status` events tell its new status, `step` events what was done.
-#[derive(Debug, Serialize, ToSchema)]
-struct OrderEvent {
-    /// When.
-    at: DateTime<Utc>,
-    /// The order's status, or what happened: `begun`, `done`, `refused`, `confirmed`, `turning_back`,
-    /// `undone`, `cancel_asked`, `finished`.
-    what: &'static str,
-    /// Which step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    step: Option<String>,
-    /// Why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    reason: Option<String>,
-}
 
 /// The timeline of an order.
 ///
@@ -75,8 +55,7 @@ pub(super) async fn events(
 ) -> Result<Response, Problem> {
     orders.find_visible(&caller, order_id).await?;
     let place = orders.streams.enter(caller.user_id)?;
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let told = last.and_then(|id| id.parse().ok()).unwrap_or_default();
+    let told = orders.told_before(order_id, &headers).await?;
     let mut timeline = Timeline { orders, order_id, standing, told, is_over: false, _place: place };
     let first = timeline.news().await?;
     if first.is_empty() && timeline.is_over {
@@ -122,64 +101,41 @@ impl Timeline {
 
     /// What was not told yet.
     async fn news(&mut self) -> Result<Vec<Event>, Problem> {
-        let reader = self.orders.manager.reader();
-        // The row first: what it says has its lines in the histories already.
-        let row = self.orders.find(self.order_id).await?.ok_or_else(Problem::not_found)?;
-        let own = lines_from::<OrderWorkflow>(reader, self.order_id, self.told.order.seq).await?;
-        let id = Cancellation::id_for(self.order_id);
-        let cancelling = lines_from::<CancellationWorkflow>(reader, id, self.told.cancellation.seq).await?;
-        let mut news = Vec::new();
-        for (position, event) in steps_after(self.told.order, &own) {
-            self.told.order = position;
-            news.push(self.event("step", &event));
-        }
-        for (position, event) in steps_after(self.told.cancellation, &cancelling) {
-            self.told.cancellation = position;
-            news.push(self.event("step", &event));
-        }
-        if self.told.status != Some(row.status) {
-            self.told.status = Some(row.status);
-            news.push(self.event("status", &status(row.clone())));
-        }
-        self.is_over = self.orders.is_over(&row).await?;
-        Ok(news)
+        let known = self.orders.known_from(self.order_id, self.told).await?;
+        self.is_over = known.is_over;
+        let news = known.after(self.told);
+        self.told = news.last().map_or(self.told, |(told, _)| *told);
+        Ok(news.iter().map(shown).collect())
     }
+}
 
-    fn event(&self, name: &'static str, event: &OrderEvent) -> Event {
-        let data = serde_json::to_string(event).unwrap_or_default();
-        Event::default().id(self.told.to_string()).event(name).data(data)
-    }
+fn shown((told, event): &(Told, OrderEvent)) -> Event {
+    let data = serde_json::to_string(event).unwrap_or_default();
+    Event::default().id(told.to_string()).event(event.name()).data(data)
 }
 
 impl Orders {
-    /// Whether nothing can happen to an order any more.
-    async fn is_over(&self, row: &OrderRow) -> Result<bool, Problem> {
+    /// What the client says it was told. An id that is none of ours, or of what has not happened, is no
+    /// reason to miss anything: from the beginning.
+    async fn told_before(&self, order_id: Uuid, headers: &HeaderMap) -> Result<Told, Problem> {
+        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let Some(told) = last.and_then(|id| id.parse().ok()) else { return Ok(Told::default()) };
+        let known = self.known_from(order_id, Told::default()).await?;
+        Ok(if known.has_told(told) { told } else { Told::default() })
+    }
+
+    /// What is known of an order, the histories from what was told on.
+    async fn known_from(&self, order_id: Uuid, told: Told) -> Result<Known, Problem> {
+        let reader = self.manager.reader();
+        // Both before the histories: when they say that all is over, the histories say all.
+        let saga = self.manager.status(order_id).await?;
+        let row = self.find(order_id).await?.ok_or_else(Problem::not_found)?;
         let is_final =
             matches!(row.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Received);
-        Ok(is_final && self.manager.status(row.order_id).await?.is_none_or(saga::Status::is_final))
+        let is_over = is_final && saga.is_none_or(saga::Status::is_final);
+        let own = lines_from::<OrderWorkflow>(reader, order_id, told.order.seq).await?;
+        let id = Cancellation::id_for(order_id);
+        let cancelling = lines_from::<CancellationWorkflow>(reader, id, told.cancellation.seq).await?;
+        Ok(Known { row, own, cancelling, is_old: saga.is_none(), is_over })
     }
-}
-
-fn status(row: OrderRow) -> OrderEvent {
-    OrderEvent { at: row.updated_at, what: row.status.as_str(), step: None, reason: row.reason }
-}
-
-/// The events for customers in these lines that come after one that was told; whole records.
-fn steps_after(told: Position, lines: &[SagaLine]) -> impl Iterator<Item = (Position, OrderEvent)> {
-    let mut position = Position::default();
-    let events = lines.iter().filter_map(|line| Some((line.seq, step(line)?)));
-    let numbered = events.map(move |(seq, event)| {
-        position = position.next(seq);
-        (position, event)
-    });
-    numbered.filter(move |(position, _)| *position > told)
-}
-
-/// What customers are told of a line of history; the engine's own troubles and operators are not theirs.
-fn step(line: &SagaLine) -> Option<OrderEvent> {
-    let what =
-        ["begun", "done", "refused", "confirmed", "turning_back", "undone", "cancel_asked", "finished"]
-            .into_iter()
-            .find(|known| *known == line.event)?;
-    Some(OrderEvent { at: line.at, what, step: line.step.clone(), reason: line.detail.clone() })
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::timeline::Place;
 use crate::order::OrderStatus;
 
 /// The last events of the sagas' histories that were told, and the last status. As text
@@ -26,6 +27,18 @@ impl Position {
     /// The position of the next event, which is of this record.
     pub(super) const fn next(self, seq: u32) -> Self {
         Self { seq, event: if self.seq == seq { self.event + 1 } else { 1 } }
+    }
+}
+
+impl Told {
+    /// When this event was told too.
+    pub(super) fn with(self, place: Place, status: Option<OrderStatus>) -> Self {
+        let told = Self { status: status.or(self.status), ..self };
+        match place {
+            Place::Own(order) => Self { order, ..told },
+            Place::Cancellation(cancellation) => Self { cancellation, ..told },
+            Place::Way => told,
+        }
     }
 }
 
