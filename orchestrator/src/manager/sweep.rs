@@ -49,33 +49,43 @@ async fn sweep<W: Workflow>(
         handle.submit(Input::Advance(saga_id, saga::Input::Wake)).await;
     }
     if admission.has_paused() {
-        for (saga_id, paused_by) in free_again::<W>(db).await? {
-            handle.submit(Input::Advance(saga_id, resume(paused_by))).await;
+        for (saga_id, resume) in free_again::<W>(db).await? {
+            handle.submit(Input::Advance(saga_id, resume)).await;
         }
     }
     Ok(())
 }
 
-/// The sagas whose workflow or participant is not paused any more, with what paused them. Some at a time:
-/// who comes back is not flooded; and again every second: who dies in between leaves nobody behind.
-async fn free_again<W: Workflow>(db: &DatabaseConnection) -> Result<Vec<(Uuid, PausedBy)>, DbErr> {
+/// The sagas that need not stand still any more, with what paused them and why they may go on: their pause has
+/// ended, or not all that they wait for is paused (they learned, or were turned back, meanwhile). The latter
+/// is just what keeps [`move_saga`](super::moving::move_saga) from pausing them again. Some at a time: who
+/// comes back is not flooded; and again every second: who dies in between leaves nobody behind.
+async fn free_again<W: Workflow>(db: &DatabaseConnection) -> Result<Vec<(Uuid, saga::Input)>, DbErr> {
     let sql = format!(
-        "SELECT saga_id, paused_by FROM sagas WHERE finished_at IS NULL AND workflow = $1 \
-         AND paused_by <> 'saga' AND NOT EXISTS (SELECT 1 FROM pauses WHERE \
-         CASE scope WHEN 'workflow' THEN paused_by = 'workflow' AND name = workflow \
-         ELSE paused_by = 'participant ' || name END) ORDER BY saga_id LIMIT {WOKEN_MAX}"
+        "SELECT saga_id, paused_by, has_ended FROM (SELECT saga_id, paused_by, waits_for, workflow, \
+         NOT EXISTS (SELECT FROM pauses WHERE CASE scope \
+         WHEN 'workflow' THEN paused_by = 'workflow' AND name = workflow \
+         ELSE paused_by = 'participant ' || name END) AS has_ended \
+         FROM sagas WHERE finished_at IS NULL AND workflow = $1 AND paused_by <> 'saga') AS paused \
+         WHERE has_ended OR (NOT EXISTS (SELECT FROM pauses WHERE scope = 'workflow' AND name = workflow) \
+         AND EXISTS (SELECT unnest(string_to_array(waits_for, ',')) \
+         EXCEPT SELECT name FROM pauses WHERE scope = 'participant')) ORDER BY saga_id LIMIT {WOKEN_MAX}"
     );
     let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [Value::from(W::NAME)]);
     let read = |row: &QueryResult| {
         let word: String = row.try_get_by_index(1)?;
         let paused_by = word.strip_prefix("participant ").map(str::to_owned);
-        Ok((row.try_get_by_index(0)?, paused_by.map_or(PausedBy::Workflow, PausedBy::Participant)))
+        let paused_by = paused_by.map_or(PausedBy::Workflow, PausedBy::Participant);
+        Ok((row.try_get_by_index(0)?, resume(paused_by, row.try_get_by_index(2)?)))
     };
     db.query_all_raw(statement).await?.iter().map(read).collect()
 }
 
-fn resume(paused_by: PausedBy) -> saga::Input {
-    let reason = format!("the pause of its {paused_by} has ended");
+fn resume(paused_by: PausedBy, has_ended: bool) -> saga::Input {
+    let reason = match has_ended {
+        true => format!("the pause of its {paused_by} has ended"),
+        false => "not all that it waits for is paused any more".to_owned(),
+    };
     saga::Input::Operator { action: saga::Action::Resume(paused_by), by: "sweep".to_owned(), reason }
 }
 

@@ -5,7 +5,7 @@ use testkit::{Answer, Client, eventually};
 use uuid::Uuid;
 
 use crate::acting::{act, saga};
-use crate::shop::{Shop, WITHIN, order_id, price};
+use crate::shop::{Shop, WITHIN, items, order_id, price};
 
 const PAUSES: &str = "/internal/api/v1/pauses";
 
@@ -22,6 +22,12 @@ fn sent_to(saga: &Value, step: &str) -> bool {
     saga["history"].as_array().unwrap().iter().any(|line| line["event"] == "sent" && line["step"] == step)
 }
 
+/// How its pauses came and went.
+fn pauses(saga: &Value) -> Vec<&str> {
+    let events = saga["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap());
+    events.filter(|event| ["paused", "resumed"].contains(event)).collect()
+}
+
 async fn stands_still_by(operator: &Client, id: Uuid, by: &str) -> Value {
     eventually(WITHIN, "the saga to stand still", async || {
         let found = saga(operator, id).await;
@@ -29,6 +35,47 @@ async fn stands_still_by(operator: &Client, id: Uuid, by: &str) -> Value {
         (found["paused_by"] == by && met).then_some(found)
     })
     .await
+}
+
+#[tokio::test]
+async fn a_saga_that_needs_the_paused_participant_no_more_goes_on() {
+    let shop = Shop::open().await;
+    let (customer, tea) = (shop.customer_with(10_000).await, shop.position(10).await);
+    let operator = shop.orchestrator.operator();
+    assert_eq!(pause(&operator, "participant", "billing").await.status, 200);
+    let id = order_id(&customer.order_with(&[("prefer", "wait=0")], &items(&[(tea, 1)])).await);
+    stands_still_by(&operator, id, "participant billing").await;
+    assert_eq!(shop.counts(tea).await, (9, 1));
+    // Billing was never asked: stock and notification undo and tell without it.
+    let answer = customer.cancel(id, 20).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(shop.counts(tea).await, (10, 0));
+    assert_eq!(shop.letters(&customer, id).await, ["order_cancelled"]);
+}
+
+#[tokio::test]
+async fn a_saga_that_waits_for_two_goes_on_with_the_one_that_is_not_paused() {
+    let shop = Shop::open().await;
+    let (customer, operator) = (shop.customer_with(1_000).await, shop.orchestrator.operator());
+    for name in ["billing", "notification"] {
+        assert_eq!(pause(&operator, "participant", name).await.status, 200);
+    }
+    let id = order_id(&customer.order_with(&[("prefer", "wait=0")], &price(100)).await);
+    stands_still_by(&operator, id, "participant billing").await;
+    let held = json!({ "hold_id": Uuid::now_v7(), "expires_at": "2099-01-01T00:00:00Z" });
+    let answer = act(&operator, id, "skip", json!({ "step": "reserve_funds", "result": held })).await;
+    assert_eq!((answer.status, &answer.body["status"]), (200, &json!("tail")), "{answer:?}");
+    assert_eq!(resume(&operator, "participant", "notification").await.status, 200);
+    let is_told = async || (shop.letters(&customer, id).await == ["order_confirmed"]).then_some(());
+    eventually(WITHIN, "the letter", is_told).await;
+    // When billing is to be asked, and nobody else, it stands still again; it did so twice, not every second.
+    let standing = eventually(WITHIN, "the saga to stand still again", async || {
+        let found = saga(&operator, id).await;
+        (pauses(&found).len() > 2).then_some(found)
+    })
+    .await;
+    assert!(!sent_to(&standing, "capture_funds"), "{standing}");
+    assert_eq!(pauses(&standing), ["paused", "resumed", "paused"]);
 }
 
 #[tokio::test]
