@@ -34,7 +34,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-pub(crate) use act::{Act, ActError, ActRefused, Acted, Actor};
+pub(crate) use act::{Act, ActError, ActRefused, Acted, Actor, Wanted};
 pub(crate) use admission::{Admission, admit};
 pub(crate) use decider::{Answer, Input};
 use decider::{ManagerDecider, Told};
@@ -85,6 +85,8 @@ pub(crate) struct NewSaga<D> {
     pub(crate) data: D,
     pub(crate) traceparent: String,
     pub(crate) idempotency: Option<Key>,
+    /// Who wants it, where that is to stand in the audit trail.
+    pub(crate) wanted: Option<Wanted>,
 }
 
 /// Runs the sagas of one workflow. Cheap to clone.

@@ -19,6 +19,17 @@ pub(crate) struct Act {
     pub(crate) reason: String,
 }
 
+/// Somebody wants a saga to begin.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// Made by the caller; the key of its row in the trail.
+    pub(crate) action_id: Uuid,
+    /// What this is to the one who wants it, as the API says it.
+    pub(crate) action: &'static str,
+    pub(crate) by: Actor,
+    pub(crate) reason: String,
+}
+
 /// On whose behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Actor {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::act::Act;
+use super::act::{Act, Wanted};
 use super::saga_row::SagaRow;
 
 record! {
@@ -77,6 +77,23 @@ impl ActionRow {
             accepted_difference: may_leave_a_difference(&act.input, &before.state.0.phase),
             before: Json(Some(Standing::of(before))),
             after: Json(Some(Standing::of(after))),
+        }
+    }
+
+    /// The row of an act by which a saga began.
+    pub(crate) fn of_beginning(wanted: &Wanted, begun: &SagaRow, now: Timestamp) -> Self {
+        Self {
+            action_id: wanted.action_id,
+            at: now,
+            actor: wanted.by.to_string(),
+            action: wanted.action.to_owned(),
+            reason: wanted.reason.clone(),
+            saga_id: Some(begun.saga_id),
+            key: Some(begun.key),
+            target: None,
+            accepted_difference: false,
+            before: Json(None),
+            after: Json(Some(Standing::of(begun))),
         }
     }
 }

@@ -141,6 +141,9 @@ impl<W: Workflow> ManagerDecider<W> {
         counter!(metric_names::SAGAS_STARTED, "workflow" => W::NAME).increment(1);
         let saga = SagaRow::new(definition, &moved.instance, key, new.traceparent.clone(), now)
             .expect("a saga's data is a plain struct with a JSON form");
+        if let Some(wanted) = &new.wanted {
+            set.actions.insert(ActionRow::of_beginning(wanted, &saga, now));
+        }
         set.sagas.insert(saga);
         let mut decided = told(Answer::Begun(row));
         self.carry_out(set, definition, moved, now, &mut decided);

@@ -115,7 +115,13 @@ async fn manager<W: Workflow>(house: &House) -> Result<WorkflowManager<W>, Manag
 
 async fn begin<W: Workflow<Data = Letters>>(manager: &WorkflowManager<W>) -> Uuid {
     let id = Uuid::now_v7();
-    let new = NewSaga { saga_id: id, data: Letters { id }, traceparent: String::new(), idempotency: None };
+    let new = NewSaga {
+        saga_id: id,
+        data: Letters { id },
+        traceparent: String::new(),
+        idempotency: None,
+        wanted: None,
+    };
     manager.begin(new).await.unwrap();
     id
 }

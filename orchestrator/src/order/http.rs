@@ -138,7 +138,8 @@ fn new_saga(order_id: Uuid, caller: &Caller, request: Keyed<NewOrder>) -> NewSag
         held_until: None,
     };
     let idempotency = key.map(|key| Key::new(caller.user_id, ROUTE, &key.key, key.body_hash));
-    NewSaga { saga_id: order_id, data: order, traceparent: Trace::current().to_string(), idempotency }
+    let traceparent = Trace::current().to_string();
+    NewSaga { saga_id: order_id, data: order, traceparent, idempotency, wanted: None }
 }
 
 impl Orders {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::Orders;
 use super::answer::{LOOK_AGAIN_SECONDS, OrderOut};
-use crate::manager::{ActError, ActRefused, Actor, NewSaga};
+use crate::manager::{ActError, ActRefused, Actor, NewSaga, Wanted};
 use crate::order::cancellation::Cancellation;
 use crate::order::{OrderRow, OrderStatus};
 
@@ -61,6 +61,15 @@ pub(super) async fn cancel(
     }
 }
 
+/// What the audit trail says why.
+fn reason(by: &Actor) -> String {
+    let why = match by {
+        Actor::User(_) => "cancelled by its user",
+        Actor::Operator(_) => "cancelled by an operator, for its user",
+    };
+    why.to_owned()
+}
+
 fn try_again(order_id: Uuid) -> Problem {
     Problem::conflict("try_again", "the order was confirmed a moment ago, its saga is not finished yet")
         .with("order_id", order_id)
@@ -73,17 +82,14 @@ impl Orders {
             OrderStatus::Cancelled => Ok(Cancelling::Going),
             OrderStatus::Rejected => Ok(Cancelling::TooLate("the order was rejected")),
             OrderStatus::Sent | OrderStatus::Received => Ok(Cancelling::TooLate("the order is on its way")),
-            OrderStatus::Confirmed => self.cancel_confirmed(row.order_id).await,
+            OrderStatus::Confirmed => self.cancel_confirmed(by, row.order_id).await,
             OrderStatus::Pending => self.turn_back(by, row.order_id).await,
         }
     }
 
     /// Before the pivot: whoever locks the saga first wins, the cancel or what would confirm the order.
     async fn turn_back(&self, by: Actor, order_id: Uuid) -> Result<Cancelling, Problem> {
-        let reason = match by {
-            Actor::User(_) => "cancelled by its user",
-            Actor::Operator(_) => "cancelled by an operator, for its user",
-        };
+        let reason = reason(&by);
         let acted = self.manager.act(order_id, saga::Input::Cancel, by, reason).await;
         match acted {
             Ok(_) => Ok(Cancelling::Going),
@@ -100,7 +106,7 @@ impl Orders {
         }
     }
 
-    async fn cancel_confirmed(&self, order_id: Uuid) -> Result<Cancelling, Problem> {
+    async fn cancel_confirmed(&self, by: Actor, order_id: Uuid) -> Result<Cancelling, Problem> {
         let Some(order) = self.manager.data_in(order_id, saga::Status::Completed).await? else {
             let is_known = self.manager.status(order_id).await?.is_some();
             return Ok(if is_known {
@@ -114,6 +120,7 @@ impl Orders {
             data: Cancellation(order),
             traceparent: Trace::current().to_string(),
             idempotency: None,
+            wanted: Some(Wanted { action_id: Uuid::now_v7(), action: "cancel", reason: reason(&by), by }),
         };
         self.cancellations.begin(new).await?;
         Ok(Cancelling::Going)
