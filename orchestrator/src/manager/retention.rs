@@ -19,11 +19,6 @@ const SAGAS_MAX: u64 = 500;
 /// Between two transactions, so that a backlog of years leaves the database to others.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Which old sagas leave. An id tells when its saga began, so none is looked at that is younger; a saga that
-/// is not named like its key is found by the key.
-const NAMED_LIKE_THEIR_KEYS: &str = "saga_id < $1";
-const NAMED_OTHERWISE: &str = "key <> saga_id AND key < $1";
-
 /// Starts removing sagas that finished longer ago than `kept`.
 pub(crate) fn start(kept: TimeDelta, db: DatabaseConnection, runtime: &Runtime) {
     let shutdown = runtime.shutdown.clone();
@@ -44,17 +39,16 @@ pub(crate) fn start(kept: TimeDelta, db: DatabaseConnection, runtime: &Runtime) 
 
 /// Removes what finished before `cut`.
 async fn remove(db: &DatabaseConnection, cut: Timestamp) -> Result<(), DbErr> {
-    for which in [NAMED_LIKE_THEIR_KEYS, NAMED_OTHERWISE] {
-        while remove_some(db, which, cut).await? >= SAGAS_MAX {
-            tokio::time::sleep(PAUSE).await;
-        }
+    while remove_some(db, cut).await? >= SAGAS_MAX {
+        tokio::time::sleep(PAUSE).await;
     }
     Ok(())
 }
 
-async fn remove_some(db: &DatabaseConnection, which: &str, cut: Timestamp) -> Result<u64, DbErr> {
+/// Removes some. An id tells when its saga's key began, so none is looked at that is younger.
+async fn remove_some(db: &DatabaseConnection, cut: Timestamp) -> Result<u64, DbErr> {
     let sql = format!(
-        "WITH old AS (SELECT saga_id FROM sagas WHERE {which} AND finished_at < $2 \
+        "WITH old AS (SELECT saga_id FROM sagas WHERE saga_id < $1 AND finished_at < $2 \
          ORDER BY saga_id LIMIT {SAGAS_MAX} FOR UPDATE SKIP LOCKED), \
          told AS (DELETE FROM saga_history USING old WHERE saga_history.saga_id = old.saga_id) \
          DELETE FROM sagas USING old WHERE sagas.saga_id = old.saga_id"
@@ -70,17 +64,17 @@ async fn remove_some(db: &DatabaseConnection, which: &str, cut: Timestamp) -> Re
 mod tests {
     use migrations::MigratorTrait;
     use sea_orm::Database;
-    use uuid::Uuid;
 
     use super::*;
+    use crate::order::cancellation::Cancellation;
 
-    /// A saga that began and finished so many days ago, with a line of history.
-    async fn saga(db: &DatabaseConnection, name: &str, began: i64, finished: Option<i64>, is_derived: bool) {
+    /// The saga, or the cancellation, of an order that was placed so many days ago, with a line of history.
+    async fn saga(db: &DatabaseConnection, name: &str, placed: i64, finished: Option<i64>) {
         let days_ago = |days: i64| Utc::now() - TimeDelta::days(days);
-        let key = first_id_at(days_ago(began));
-        let saga_id = if is_derived { Uuid::new_v5(&key, b"other") } else { key };
+        let key = first_id_at(days_ago(placed));
+        let saga_id = if name.starts_with("cancelled") { Cancellation::id_for(key) } else { key };
         let finished_at = finished.map(days_ago);
-        let wake_at = finished_at.is_none().then(|| days_ago(began));
+        let wake_at = finished_at.is_none().then(|| days_ago(placed));
         let sql = "WITH s AS (INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, \
                    waits_for, created_at, wake_at, finished_at) \
                    VALUES ($1, $2, 1, $3, '', '', '', '', now(), $4, $5)) \
@@ -101,15 +95,15 @@ mod tests {
         let db = Database::connect(testkit::database("orchestrator").await).await.unwrap();
         migrations::orchestrator::Migrator::up(&db, None).await.unwrap();
         for count in 0..=SAGAS_MAX {
-            saga(&db, &format!("old {count}"), 40, Some(39), false).await;
+            saga(&db, &format!("old {count}"), 40, Some(39)).await;
         }
-        saga(&db, "old, named otherwise", 40, Some(39), true).await;
-        saga(&db, "finished lately", 40, Some(1), false).await;
-        saga(&db, "finished lately, named otherwise", 40, Some(1), true).await;
-        saga(&db, "open", 40, None, false).await;
-        saga(&db, "young", 2, Some(1), false).await;
+        saga(&db, "cancelled long ago", 40, Some(39)).await;
+        saga(&db, "cancelled lately", 40, Some(1)).await;
+        saga(&db, "finished lately", 40, Some(1)).await;
+        saga(&db, "open", 40, None).await;
+        saga(&db, "young", 2, Some(1)).await;
         remove(&db, Utc::now() - TimeDelta::days(30)).await.unwrap();
-        let expected = ["finished lately", "finished lately, named otherwise", "open", "young"];
+        let expected = ["cancelled lately", "finished lately", "open", "young"];
         assert_eq!(left(&db).await, expected);
         let orphans = "SELECT count(*) FROM saga_history h WHERE NOT EXISTS \
                        (SELECT FROM sagas s WHERE s.saga_id = h.saga_id)";
