@@ -97,6 +97,7 @@ impl NewDelivery {
     fn validate(&self, now: DateTime<Utc>, errors: &mut FieldErrors) {
         if let Some(address) = &self.address {
             errors.text("delivery.address", address, 1..=ADDRESS_CHARACTERS_MAX);
+            errors.check(!address.trim().is_empty(), "delivery.address", "must say something");
         }
         if let Some(slot) = self.slot {
             let is_full_hour = (slot.minute(), slot.second(), slot.nanosecond()) == (0, 0, 0);
@@ -188,7 +189,12 @@ mod tests {
         assert_eq!(errors(r#"{"price":1,"delivery":{}}"#), 1);
         let item = format!(r#"{{"position_id":"{}","quantity":1}}"#, Uuid::nil());
         assert_eq!(errors(&format!(r#"{{"items":[{item}],"delivery":{{}}}}"#)), 0);
-        assert_eq!(errors(&format!(r#"{{"items":[{item}],"delivery":{{"address":""}}}}"#)), 1);
+        let to =
+            |address: &str| errors(&format!(r#"{{"items":[{item}],"delivery":{{"address":"{address}"}}}}"#));
+        assert_eq!(to("1 Main Street"), 0);
+        for blank in ["", " ", r" \n\t ", "\u{2003}\u{a0}"] {
+            assert!(to(blank) > 0, "{blank:?}");
+        }
     }
 
     #[test]

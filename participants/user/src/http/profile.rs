@@ -61,6 +61,9 @@ impl Validate for ProfileIn {
         errors.optional_line("name", self.name.as_deref(), 0..=100);
         errors.optional_line("phone", self.phone.as_deref(), 0..=32);
         errors.optional_text("address", self.address.as_deref(), 0..=500);
+        let is_blank = |text: &String| !text.is_empty() && text.trim().is_empty();
+        let address_says = !self.address.as_ref().is_some_and(is_blank);
+        errors.check(address_says, "address", "must say something, or be empty");
         let dialled = |character: char| character.is_ascii_digit() || " +-()".contains(character);
         let phone = self.phone.as_deref().unwrap_or_default();
         errors.check(phone.chars().all(dialled), "phone", "must have digits, spaces, +, -, ( and ) only");
