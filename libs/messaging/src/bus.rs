@@ -5,6 +5,8 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
 
+use crate::roads::Roads;
+
 /// How long a publish waits for the stream's acknowledgement.
 const PUBLISH_ACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Publishes whose acknowledgements may be awaited at once; more block the publisher.
@@ -17,6 +19,7 @@ const MAX_RECONNECT_PAUSE_MS: u64 = 1_000;
 pub struct Bus {
     client: async_nats::Client,
     jetstream: jetstream::Context,
+    roads: Roads,
 }
 
 /// NATS could not be set up: a malformed URL or credentials.
@@ -48,12 +51,22 @@ impl Bus {
             .timeout(PUBLISH_ACK_TIMEOUT)
             .max_ack_inflight(MAX_ACK_IN_FLIGHT)
             .build(client.clone());
-        Ok(Self { client, jetstream })
+        Ok(Self { client, jetstream, roads: Roads::default() })
     }
 
     /// Whether the server can be reached now.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// The streams and consumers of this process' own making that it could not make, each with why; after
+    /// they were made once, only what the server refuses, and not that it is away.
+    pub fn missing_roads(&self) -> Vec<String> {
+        self.roads.missing()
+    }
+
+    pub(crate) fn roads(&self) -> &Roads {
+        &self.roads
     }
 
     /// Core NATS: wake-ups and other words that may be lost.

@@ -27,6 +27,7 @@ mod outgoing;
 mod participant;
 mod publisher;
 mod receiver;
+mod roads;
 pub mod rows;
 mod runtime;
 pub mod topology;

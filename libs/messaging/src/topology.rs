@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::context::{
+    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+};
+use async_nats::jetstream::stream::{
+    Config, ConsumerError, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream,
+};
 use metrics::counter;
 
 use crate::bus::Bus;
@@ -159,20 +163,52 @@ impl Source {
 pub struct TopologyError {
     what: String,
     why: String,
+    is_refusal: bool,
 }
 
 impl TopologyError {
-    fn new(what: &str, why: &impl ToString) -> Self {
-        Self { what: what.to_owned(), why: why.to_string() }
+    fn get_stream(name: &str, error: &GetStreamError) -> Self {
+        let is_refusal = matches!(error.kind(), GetStreamErrorKind::JetStream(_));
+        Self { what: name.to_owned(), why: error.to_string(), is_refusal }
+    }
+
+    fn create_stream(name: &str, error: &CreateStreamError) -> Self {
+        let is_refusal = matches!(error.kind(), CreateStreamErrorKind::JetStream(_));
+        Self { what: name.to_owned(), why: error.to_string(), is_refusal }
+    }
+
+    fn consumer(stream: &str, error: &ConsumerError) -> Self {
+        let is_refusal = matches!(error.kind(), ConsumerErrorKind::JetStream(_));
+        Self { what: stream.to_owned(), why: error.to_string(), is_refusal }
+    }
+
+    /// Whether the server said no; otherwise it did not answer.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.is_refusal
+    }
+
+    pub(crate) fn why(&self) -> &str {
+        &self.why
     }
 }
 
 impl Bus {
-    /// Makes the stream if it is missing.
+    /// Makes the stream if it is missing. Until that was possible the process is not ready.
     ///
     /// # Errors
     /// NATS is away or refuses.
     pub async fn ensure_stream(
+        &self,
+        service: &'static str,
+        spec: &StreamSpec,
+    ) -> Result<Stream, TopologyError> {
+        self.roads().wanted(&spec.name);
+        let stream = self.find_or_make_stream(service, spec).await;
+        self.roads().looked(&spec.name, &stream);
+        stream
+    }
+
+    async fn find_or_make_stream(
         &self,
         service: &'static str,
         spec: &StreamSpec,
@@ -183,7 +219,7 @@ impl Bus {
                 return Ok(stream);
             }
             Err(error) if is_missing(&error.kind()) => {}
-            Err(error) => return Err(TopologyError::new(&spec.name, &error)),
+            Err(error) => return Err(TopologyError::get_stream(&spec.name, &error)),
         }
         let created = self.jetstream().create_stream(config_of(spec)).await;
         match created {
@@ -194,26 +230,36 @@ impl Bus {
             }
             // Another replica was faster.
             Err(error) if already_exists(&error.kind()) => {
-                self.jetstream().get_stream(&spec.name).await.map_err(|e| TopologyError::new(&spec.name, &e))
+                let stream = self.jetstream().get_stream(&spec.name).await;
+                stream.map_err(|error| TopologyError::get_stream(&spec.name, &error))
             }
-            Err(error) => Err(TopologyError::new(&spec.name, &error)),
+            Err(error) => Err(TopologyError::create_stream(&spec.name, &error)),
         }
     }
 
-    /// Makes the consumer, and its stream if it is owned, where they are missing.
+    /// Makes the consumer, and its stream if it is owned, where they are missing. A stream that another
+    /// service has not made yet is no reason not to be ready.
     pub(crate) async fn ensure_source(
         &self,
         service: &'static str,
         source: &Source,
     ) -> Result<PullConsumer, TopologyError> {
         let spec = &source.consumer;
-        let failed = |error: &dyn std::error::Error| TopologyError::new(&spec.stream, &error.to_string());
+        let name = format!("{} for {}", spec.stream, spec.durable);
         let stream = match &source.owned {
-            Some(owned) => self.ensure_stream(service, owned).await?,
-            None => self.jetstream().get_stream(&spec.stream).await.map_err(|error| failed(&error))?,
+            Some(owned) => {
+                self.roads().wanted(&name);
+                self.ensure_stream(service, owned).await?
+            }
+            None => {
+                let stream = self.jetstream().get_stream(&spec.stream).await;
+                stream.map_err(|error| TopologyError::get_stream(&spec.stream, &error))?
+            }
         };
-        let config = consumer_config(spec);
-        stream.get_or_create_consumer(&spec.durable, config).await.map_err(|error| failed(&error))
+        let made = stream.get_or_create_consumer(&spec.durable, consumer_config(spec)).await;
+        let consumer = made.map_err(|error| TopologyError::consumer(&spec.stream, &error));
+        self.roads().looked(&name, &consumer);
+        consumer
     }
 
     /// Messages that a participant's consumer has not delivered yet; none where it cannot be told soon.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::future::join_all;
@@ -23,6 +23,9 @@ use crate::{House, ReadyCheck, telemetry};
 /// What the guard lets everybody see; of the last, which gateways ask with their users' tokens, the
 /// handler is the guard.
 const OPEN: [&str; 4] = ["/livez", "/readyz", "/metrics", "/internal/api/v1/auth"];
+
+/// What a process that is not ready says of when to ask again.
+const RETRY_AFTER_SECONDS: u32 = 1;
 
 type Checks = Vec<(String, ReadyCheck)>;
 
@@ -57,7 +60,7 @@ struct Readiness {
 
 async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
     let answers = join_all(readiness.checks.iter().map(|(_, check)| check.ask())).await;
-    let well = answers.iter().all(Result::is_ok);
+    let mut well = answers.iter().all(Result::is_ok);
     let mut checks: Map<String, Value> = (readiness.checks.iter().zip(answers))
         .map(|((name, _), answer)| (name.clone(), answer.map_or_else(Value::from, |()| "ok".into())))
         .collect();
@@ -65,6 +68,11 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
     if let Some(bus) = &readiness.bus {
         let nats = if bus.is_connected() { "ok" } else { "away, requests go on" };
         checks.insert("nats".to_owned(), nats.into());
+        // Without its own streams and consumers a service hears nothing, and nobody hears it.
+        let missing = bus.missing_roads();
+        well &= missing.is_empty();
+        let streams = if missing.is_empty() { "ok".to_owned() } else { missing.join("; ") };
+        checks.insert("streams".to_owned(), streams.into());
     }
     let draining = readiness.draining.is_cancelled();
     let (status, word) = match (draining, well) {
@@ -72,7 +80,11 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
         (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
         (false, true) => (StatusCode::OK, "ready"),
     };
-    (status, Json(json!({ "status": word, "checks": checks }))).into_response()
+    let mut response = (status, Json(json!({ "status": word, "checks": checks }))).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    }
+    response
 }
 
 async fn render_metrics() -> Response {
