@@ -8,3 +8,8 @@ mod shown;
 
 pub(crate) use dead_letters::{DeadLettersArguments, run as run_dead_letters};
 pub(crate) use saga::{SagaArguments, run as run_saga};
+
+/// An id on the command line.
+fn id(text: &str) -> Result<uuid::Uuid, &'static str> {
+    uuid::Uuid::try_parse(text).map_err(|_| "an id looks like 01a1fd91-5703-76a9-b49f-2361119a700b")
+}

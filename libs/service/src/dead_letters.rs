@@ -60,7 +60,7 @@ async fn groups(
     State(desks): State<DeadLetterDesks>,
     Query(filter): Query<GroupsFilter>,
 ) -> Result<Json<GroupsOut>, Problem> {
-    let desks = desks_of(&desks, filter.service.as_deref());
+    let desks = desks_of(&desks, filter.service.as_deref())?;
     let groups = try_join_all(desks.iter().map(async |desk| {
         let groups = desk.groups().await?;
         Ok::<_, Problem>(groups.into_iter().map(|group| GroupOut::of(desk.service(), group)))
@@ -120,7 +120,14 @@ async fn with_id(
     if items.is_empty() { Err(Problem::not_found()) } else { Ok(Json(LettersOut { items })) }
 }
 
-fn desks_of(desks: &DeadLetterDesks, service: Option<&str>) -> Vec<DeadLetterDesk> {
-    let is_meant = |desk: &DeadLetterDesk| service.is_none_or(|service| desk.service() == service);
-    desks.all().into_iter().filter(is_meant).collect()
+/// Of one service, or of all. One that does not run here is refused: an empty list would say that all is well.
+fn desks_of(desks: &DeadLetterDesks, service: Option<&str>) -> Result<Vec<DeadLetterDesk>, Problem> {
+    let desks = desks.all();
+    let Some(service) = service else { return Ok(desks) };
+    let known: Vec<_> = desks.iter().map(DeadLetterDesk::service).collect();
+    if !known.contains(&service) {
+        let message = format!("must be one of those that run here: {}", known.join(", "));
+        return Err(Problem::invalid_field("service", message));
+    }
+    Ok(desks.into_iter().filter(|desk| desk.service() == service).collect())
 }

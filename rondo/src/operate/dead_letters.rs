@@ -11,6 +11,7 @@ use service::config::OperatorConfig;
 use uuid::Uuid;
 
 use super::client::Operator;
+use super::id;
 use super::shown::{items, list, name, say, say_json, table, text, when, wrong};
 
 const DEAD_LETTERS: &str = "/internal/api/v1/dead-letters";
@@ -49,6 +50,7 @@ struct ListArguments {
 #[derive(Debug, Args)]
 struct ShowArguments {
     /// A group, or a letter.
+    #[arg(value_parser = id)]
     id: Uuid,
     /// At most so many letters of a group.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
@@ -63,10 +65,10 @@ struct ShowArguments {
 #[derive(Debug, Args)]
 struct ChangeArguments {
     /// These letters.
-    #[arg(required_unless_present = "group", conflicts_with = "group")]
+    #[arg(required_unless_present = "group", conflicts_with = "group", value_parser = id)]
     letters: Vec<Uuid>,
     /// All of this group.
-    #[arg(long)]
+    #[arg(long, value_parser = id)]
     group: Option<Uuid>,
     /// Only of this service.
     #[arg(long)]
@@ -101,6 +103,10 @@ async fn groups(arguments: &ListArguments) -> anyhow::Result<()> {
     if arguments.json {
         return say_json(&groups);
     }
+    if items(&groups, "items").is_empty() {
+        say("no dead letters");
+        return Ok(());
+    }
     let mut table = table(&["group", "service", "subject", "letters", "last", "error"]);
     for group in items(&groups, "items") {
         table.add_row([
@@ -123,7 +129,10 @@ async fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
     if found.is_none() {
         found = operator.find(&format!("{DEAD_LETTERS}/{}", arguments.id), &[]).await?;
     }
-    let found = found.context("there is neither a group nor a letter with this id")?;
+    let found = found.context(
+        "there is neither a group nor a letter with this id at the services of this process; \
+         `rondo dead-letters list` shows the groups",
+    )?;
     if arguments.json {
         return say_json(&found);
     }
@@ -157,7 +166,8 @@ async fn change(deed: &str, arguments: &ChangeArguments) -> anyhow::Result<()> {
     let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(0));
     let (mut succeeded, mut failures, mut all) = (0, Vec::new(), None);
     loop {
-        let changed = operator.post(&format!("{DEAD_LETTERS}/{deed}"), &body).await?;
+        let changed = operator.try_post(&format!("{DEAD_LETTERS}/{deed}"), &body).await?;
+        let changed = changed.context("none of these dead letters is there")?;
         succeeded += changed["succeeded"].as_u64().unwrap_or_default();
         let failed = items(&changed, "items").iter().filter(|item| item["ok"] == false);
         failures.extend(failed.cloned());

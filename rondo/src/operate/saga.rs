@@ -6,11 +6,13 @@ mod pauses;
 mod show;
 mod why;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use service::config::OperatorConfig;
 use uuid::Uuid;
 
 use super::client::Operator;
+use super::id;
 
 pub(super) const SAGAS: &str = "/internal/api/v1/sagas";
 
@@ -46,7 +48,8 @@ enum SagaCommand {
 /// Which one.
 #[derive(Debug, Args)]
 struct ShowArguments {
-    /// The saga.
+    /// The saga; an order's has the order's id.
+    #[arg(value_parser = id)]
     saga_id: Uuid,
     /// Print JSON.
     #[arg(long)]
@@ -61,7 +64,8 @@ pub(crate) async fn run(arguments: SagaArguments) -> anyhow::Result<()> {
         SagaCommand::List(arguments) => list::run(&arguments).await,
         SagaCommand::Show(arguments) => {
             let operator = Operator::log_in(&arguments.operator).await?;
-            let saga = operator.get(&format!("{SAGAS}/{}", arguments.saga_id), &[]).await?;
+            let id = arguments.saga_id;
+            let saga = operator.find(&format!("{SAGAS}/{id}"), &[]).await?.context(UNKNOWN)?;
             if arguments.json { super::shown::say_json(&saga) } else { show::print(&saga) }
         }
         SagaCommand::Retry(arguments) => act::run("retry", &arguments, None).await,
@@ -73,3 +77,7 @@ pub(crate) async fn run(arguments: SagaArguments) -> anyhow::Result<()> {
         SagaCommand::Pauses(arguments) => pauses::show(&arguments).await,
     }
 }
+
+/// What is said of an id that no saga has.
+const UNKNOWN: &str = "there is no such saga: no order has this id, or its saga left after SAGA_RETENTION_DAYS; \
+                       `rondo saga list` shows those that are there";

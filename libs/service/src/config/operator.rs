@@ -14,8 +14,8 @@ pub struct OperatorConfig {
     pub internal_url: String,
     /// E-mail of an operator.
     #[arg(long, env = "RONDO_OPERATOR_EMAIL", value_name = "EMAIL")]
-    pub operator_email: String,
+    pub operator_email: Option<String>,
     /// The operator's password.
     #[arg(long, env = "RONDO_OPERATOR_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
-    pub operator_password: SecretString,
+    pub operator_password: Option<SecretString>,
 }

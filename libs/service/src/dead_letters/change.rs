@@ -137,7 +137,7 @@ async fn perform(
     let InternalCaller::Operator(operator) = caller else {
         return Err(Problem::forbidden("this needs the role operator"));
     };
-    let desks = desks_of(desks, change.service.as_deref());
+    let desks = desks_of(desks, change.service.as_deref())?;
     // What comes back while this goes on is not left over: it failed again.
     let began = chrono::Utc::now();
     let chosen = chosen(&desks, change).await?;

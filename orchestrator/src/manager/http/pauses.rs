@@ -115,8 +115,9 @@ pub(super) async fn pause(
     Json(request): Json<PauseRequest>,
 ) -> Result<Json<PauseOut>, Problem> {
     let by = operator(&caller)?.to_string();
-    if !sagas.can_be_paused(&request) {
-        return Err(Problem::invalid_field("name", "there is none of this name"));
+    let known = sagas.can_be_paused(request.scope);
+    if !known.contains(&request.name.as_str()) {
+        return Err(Problem::invalid_field("name", format!("must be one of: {}", known.join(", "))));
     }
     let tx = sagas.reader.begin().await?;
     let sql = "INSERT INTO pauses (pause_id, scope, name, since, actor, reason) \
@@ -188,13 +189,17 @@ pub(super) async fn resume(
 }
 
 impl Sagas {
-    fn can_be_paused(&self, request: &PauseRequest) -> bool {
-        match request.scope {
-            PauseScope::Workflow => self.workflow(&request.name).is_some(),
+    /// The names of all that can be paused.
+    fn can_be_paused(&self, scope: PauseScope) -> Vec<&'static str> {
+        let mut names: Vec<_> = match scope {
+            PauseScope::Workflow => self.workflows.iter().map(|workflow| workflow.name()).collect(),
             PauseScope::Participant => {
-                self.workflows.iter().any(|workflow| workflow.participants().contains(&request.name.as_str()))
+                self.workflows.iter().flat_map(|workflow| workflow.participants()).collect()
             }
-        }
+        };
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }
 

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use service::config::OperatorConfig;
 use uuid::Uuid;
 
-use super::SAGAS;
 use super::list::FilterArguments;
+use super::{SAGAS, UNKNOWN};
 use crate::operate::client::Operator;
+use crate::operate::id;
 use crate::operate::shown::{items, say, say_json, status, table, text, wrong};
 
 /// Sagas of one bulk call: progress is shown between calls.
@@ -20,22 +21,23 @@ const AT_ONCE: u32 = 50;
 /// To which sagas, and why.
 #[derive(Debug, Args)]
 pub(super) struct ActArguments {
-    /// These sagas.
+    /// These sagas, by their ids; or a filter, which finds open ones.
+    #[arg(value_parser = id)]
     sagas: Vec<Uuid>,
     /// Why; it stands in the audit trail.
     #[arg(long)]
     pub(super) reason: String,
-    /// Only tell what would be done.
+    /// By a filter: only tell what would be done.
     #[arg(long)]
-    dry_run: bool,
-    /// At most so many a second, by a filter.
+    pub(super) dry_run: bool,
+    /// By a filter: at most so many a second.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
     rate: u32,
     /// By a filter: stop after so many failures.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=500))]
     failures_max: u32,
     #[command(flatten)]
-    filter: FilterArguments,
+    pub(super) filter: FilterArguments,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
@@ -47,6 +49,7 @@ pub(super) struct ActArguments {
 #[derive(Debug, Args)]
 pub(super) struct SkipArguments {
     /// The saga.
+    #[arg(value_parser = id)]
     saga_id: Uuid,
     /// Which step; may be left out when only one is waited for.
     #[arg(long)]
@@ -77,7 +80,8 @@ pub(super) async fn skip(arguments: &SkipArguments) -> anyhow::Result<()> {
     if let Some(result) = &arguments.result {
         body["result"] = result.clone();
     }
-    let saga = operator.post(&format!("{SAGAS}/{}/skip", arguments.saga_id), &body).await?;
+    let id = arguments.saga_id;
+    let saga = operator.try_post(&format!("{SAGAS}/{id}/skip"), &body).await?.context(UNKNOWN)?;
     if arguments.json { say_json(&saga) } else { super::show::print(&saga) }
 }
 
@@ -88,8 +92,13 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let filter = arguments.filter.as_json();
     let has_filter = filter.as_object().is_some_and(|filter| !filter.is_empty());
-    if arguments.sagas.is_empty() != has_filter {
-        bail!("name sagas, or a filter such as --stuck or --workflow; not both");
+    match (arguments.sagas.is_empty(), has_filter) {
+        (true, false) => bail!(
+            "which sagas? Name them by their ids, or choose open ones by a filter, for example \
+             `rondo saga {action} --stuck --reason WHY --dry-run`"
+        ),
+        (false, true) => bail!("name sagas by their ids, or choose them by a filter; not both"),
+        _ => {}
     }
     let operator = match logged_in {
         Some(operator) => operator,
@@ -99,12 +108,13 @@ pub(super) async fn run(
         return by_filter(&operator, action, arguments, &filter).await;
     }
     if arguments.dry_run {
-        bail!("a dry run is told of a filter; see `rondo saga show` for one");
+        bail!("--dry-run is for a filter; what can be done to one saga is told by `rondo saga show`");
     }
     let mut refused = 0;
     for saga_id in &arguments.sagas {
         let body = json!({ "reason": arguments.reason });
-        match operator.post(&format!("{SAGAS}/{saga_id}/{action}"), &body).await {
+        let acted = operator.try_post(&format!("{SAGAS}/{saga_id}/{action}"), &body).await;
+        match acted.and_then(|saga| saga.context(UNKNOWN)) {
             Ok(saga) if arguments.json => say_json(&saga)?,
             Ok(saga) if arguments.sagas.len() == 1 => super::show::print(&saga)?,
             Ok(saga) => say(format_args!("{saga_id} {}", text(&saga, "status"))),
@@ -154,6 +164,10 @@ async fn by_filter(
     if arguments.json {
         say_json(&json!({ "items": all, "failed": failed, "stopped": stopped }))?;
     } else {
+        if all.is_empty() {
+            say("no open saga is like this");
+            return Ok(());
+        }
         say(told(&all));
         say(format_args!(
             "{} of {done} {}",
@@ -162,8 +176,10 @@ async fn by_filter(
         ));
     }
     if stopped {
-        let from = body["cursor"].as_str().context("nothing is left").unwrap_or_default().to_owned();
-        bail!("stopped after {failed} failures; what is left begins below {from}");
+        bail!(
+            "stopped after {failed} failures, see above why; a narrower filter leaves them out, --failures-max \
+             bears more of them"
+        );
     }
     Ok(())
 }

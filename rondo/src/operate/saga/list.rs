@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::SAGAS;
 use crate::operate::client::Operator;
+use crate::operate::id;
 use crate::operate::shown::{items, say, say_json, status, table, text, when, wrong};
 
 /// Which sagas.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 pub(super) struct FilterArguments {
     /// Of this workflow: order, order_cancellation.
     #[arg(long)]
@@ -29,7 +30,7 @@ pub(super) struct FilterArguments {
     #[arg(long)]
     step: Option<String>,
     /// Of this key: an order's id.
-    #[arg(long)]
+    #[arg(long, value_parser = id)]
     key: Option<Uuid>,
     /// Begun longer ago than this.
     #[arg(long)]
@@ -90,6 +91,10 @@ pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<()> {
     let page = operator.get(SAGAS, &query).await?;
     if arguments.json {
         return say_json(&page);
+    }
+    if items(&page, "items").is_empty() {
+        say("no such sagas");
+        return Ok(());
     }
     let now = Utc::now();
     let mut sagas = table(&["saga", "workflow", "status", "waits for", "", "begun", "asked again"]);

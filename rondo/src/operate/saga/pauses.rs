@@ -1,11 +1,13 @@
 //! Pausing and resuming: sagas, a whole workflow, a participant.
 
+use anyhow::{Context, bail};
 use chrono::Utc;
 use clap::Args;
 use serde_json::json;
 use service::config::OperatorConfig;
 
 use super::act::{self, ActArguments};
+use super::list::FilterArguments;
 use crate::operate::client::Operator;
 use crate::operate::shown::{items, say, say_json, table, text, when};
 
@@ -41,10 +43,14 @@ pub(super) async fn run(action: &str, arguments: &PauseArguments) -> anyhow::Res
         (None, Some(name)) => ("participant", name),
         (None, None) => return act::run(action, act, None).await,
     };
+    if act.dry_run || act.filter != FilterArguments::default() {
+        bail!("{action} of a whole {scope} takes neither a filter nor --dry-run");
+    }
     let operator = Operator::log_in(&act.operator).await?;
     let path = if action == "pause" { PAUSES.to_owned() } else { format!("{PAUSES}/resume") };
     let body = json!({ "scope": scope, "name": name, "reason": act.reason });
-    let pause = operator.post(&path, &body).await?;
+    let pause = operator.try_post(&path, &body).await?;
+    let pause = pause.with_context(|| format!("{scope} {name} is not paused"))?;
     if act.json {
         return say_json(&pause);
     }
@@ -63,6 +69,10 @@ pub(super) async fn show(arguments: &PausesArguments) -> anyhow::Result<()> {
     let pauses = operator.get(PAUSES, &[]).await?;
     if arguments.json {
         return say_json(&pauses);
+    }
+    if items(&pauses, "items").is_empty() {
+        say("no workflow and no participant is paused");
+        return Ok(());
     }
     let mut table = table(&["paused", "name", "since", "by", "why"]);
     for pause in items(&pauses, "items") {
