@@ -3,7 +3,7 @@
 //! The CHECKs are a second line: the rules in `billing` never come near them, and a row that would
 //! break one fails its batch instead of being believed.
 
-use crate::shared::{DEAD_LETTERS, IDEMPOTENCY_KEYS, first_migration};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, first_migration};
 
 /// One row a user. Hot: changed by every command that names its user, so half-empty pages keep the
 /// updates HOT, and no index covers what changes. `entries` numbers the user's entries without gaps.
@@ -28,7 +28,8 @@ INSERT INTO system_accounts VALUES
 ";
 
 /// One row an order, also where nothing is held: `refused` keeps what the refusal said (`available`),
-/// `cancelled` is the tombstone of an undo that came first. A hold is not a posting.
+/// `cancelled` is the tombstone of an undo that came first, `paid` (see [`PAID`]) was taken at once. A hold is
+/// not a posting.
 const HOLDS: &str = "
 CREATE TABLE holds (
     order_id    uuid PRIMARY KEY,
@@ -77,4 +78,19 @@ CREATE VIEW postings AS
     SELECT entry_id, credit_account, amount, created_at FROM entries;
 ";
 
-first_migration!("billing", ACCOUNTS, HOLDS, ENTRIES, IDEMPOTENCY_KEYS, DEAD_LETTERS);
+/// A payment at once leaves a hold, too; those of before get theirs, where the order has none.
+const PAID: &str = "
+ALTER TABLE holds DROP CONSTRAINT holds_check;
+ALTER TABLE holds ADD CONSTRAINT holds_check CHECK (CASE
+    WHEN state IN ('held', 'released', 'captured', 'paid', 'refunded', 'expired')
+        THEN num_nonnulls(user_id, amount, expires_at) = 3 AND available IS NULL
+    WHEN state = 'refused'
+        THEN num_nonnulls(user_id, amount, available) = 3 AND expires_at IS NULL AND available < amount
+    ELSE state = 'cancelled' AND num_nonnulls(user_id, amount, expires_at, available) = 0
+END);
+INSERT INTO holds (order_id, state, user_id, amount, expires_at)
+    SELECT order_id, 'paid', user_id, amount, created_at + interval '7 days'
+    FROM entries WHERE kind = 'payment' ON CONFLICT DO NOTHING;
+";
+
+first_migration!("billing", ACCOUNTS, HOLDS, ENTRIES, IDEMPOTENCY_KEYS, DEAD_LETTERS; "m0002_billing_paid" => PAID; "m0003_billing_dead_letter_actions" => DEAD_LETTER_ACTIONS);

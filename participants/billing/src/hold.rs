@@ -1,5 +1,6 @@
-//! A hold: what became of the money for one order. One row an order, also where nothing is held; it
-//! has all that a reply needs, so that a repeated command is answered the same for ever.
+//! A hold: what became of the money for one order. One row an order, also where nothing is held, or where
+//! it was paid at once; it has all that a reply needs, so that a repeated command is answered the same for
+//! ever, and whoever comes first, an order's saga or a payment, is the only one who takes money for it.
 
 use contracts::{Amount, Timestamp};
 use messaging::rows::{ColumnInfo, Record, Write, sqlx};
@@ -20,7 +21,7 @@ pub struct Hold {
 }
 
 /// Where a hold is in its life. It ends once: in `Released` or `Captured`. From `Expired`, where billing
-/// ended it on its own, it may still get to either. What was captured may be `Refunded`.
+/// ended it on its own, it may still get to either. What was captured or paid may be `Refunded`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldState {
     /// The money waits.
@@ -29,7 +30,9 @@ pub enum HoldState {
     Released(Terms),
     /// It was taken.
     Captured(Terms),
-    /// It was taken, and given back: the order was cancelled after it was confirmed.
+    /// It was taken at once, by a payment, before its saga asked for it, if there is a saga.
+    Paid(Terms),
+    /// It was taken, and given back: the order was cancelled after it was confirmed, or paid and turned back.
     Refunded(Terms),
     /// Nobody asked for it in time: it is available again.
     Expired(Terms),
@@ -76,6 +79,7 @@ impl HoldState {
             Self::Held(terms)
             | Self::Released(terms)
             | Self::Captured(terms)
+            | Self::Paid(terms)
             | Self::Refunded(terms)
             | Self::Expired(terms) => Some(&terms.asked),
             Self::Refused { asked, .. } => Some(asked),
@@ -85,7 +89,7 @@ impl HoldState {
 
     /// Whether what may come next changes an account.
     pub(crate) fn moves_money(&self) -> bool {
-        matches!(self, Self::Held(_) | Self::Captured(_) | Self::Expired(_))
+        matches!(self, Self::Held(_) | Self::Captured(_) | Self::Paid(_) | Self::Expired(_))
     }
 }
 
@@ -94,6 +98,7 @@ enum Word {
     Held,
     Released,
     Captured,
+    Paid,
     Refunded,
     Expired,
     Refused,
@@ -104,6 +109,7 @@ word_column!(Word {
     Held => "held",
     Released => "released",
     Captured => "captured",
+    Paid => "paid",
     Refunded => "refunded",
     Expired => "expired",
     Refused => "refused",
@@ -131,6 +137,7 @@ impl From<&Hold> for HoldRow {
             HoldState::Held(terms) => (Word::Held, Some(terms.expires_at), None),
             HoldState::Released(terms) => (Word::Released, Some(terms.expires_at), None),
             HoldState::Captured(terms) => (Word::Captured, Some(terms.expires_at), None),
+            HoldState::Paid(terms) => (Word::Paid, Some(terms.expires_at), None),
             HoldState::Refunded(terms) => (Word::Refunded, Some(terms.expires_at), None),
             HoldState::Expired(terms) => (Word::Expired, Some(terms.expires_at), None),
             HoldState::Refused { available, .. } => (Word::Refused, None, Some(*available)),
@@ -166,6 +173,7 @@ impl TryFrom<HoldRow> for Hold {
             Word::Held => HoldState::Held(terms()?),
             Word::Released => HoldState::Released(terms()?),
             Word::Captured => HoldState::Captured(terms()?),
+            Word::Paid => HoldState::Paid(terms()?),
             Word::Refunded => HoldState::Refunded(terms()?),
             Word::Expired => HoldState::Expired(terms()?),
             Word::Refused => {
@@ -208,6 +216,7 @@ mod tests {
             HoldState::Held(terms),
             HoldState::Released(terms),
             HoldState::Captured(terms),
+            HoldState::Paid(terms),
             HoldState::Refunded(terms),
             HoldState::Expired(terms),
             HoldState::Refused { asked, available: 4 },

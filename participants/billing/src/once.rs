@@ -52,7 +52,7 @@ pub enum Declined {
     InsufficientFunds(Short),
     /// The balance would pass [`crate::account::MAX_BALANCE`].
     BalanceTooLarge,
-    /// The order was paid by another user or with another amount.
+    /// The order was paid by another user, with another amount, or its saga has asked for the money.
     OtherPayment,
     /// The key came with another body before.
     KeyReused,

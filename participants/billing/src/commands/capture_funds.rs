@@ -1,12 +1,13 @@
 //! `capture_funds`: takes the held money for good. Past the pivot, so it must not be refused; a hold
 //! that billing has ended is taken anew if the money is there. After an undo (`release_funds` or
-//! `refund_order`) it takes nothing and is `cancelled`.
+//! `refund_order`) it takes nothing and is `cancelled`; where the order was paid at once, the payment is what
+//! was taken.
 
 use contracts::billing::{CaptureFunds, FundsCaptured};
 use contracts::{Reply, Timestamp};
 use uuid::Uuid;
 
-use super::fault;
+use super::{fault, take_payment};
 use crate::account::{Account, Contradiction};
 use crate::derived_id::derived_id;
 use crate::entry::{EntryKind, Transfer};
@@ -36,6 +37,7 @@ pub(crate) fn decide(set: &mut Set, command: &CaptureFunds, now: Timestamp) -> R
             }
         }
         Some(HoldState::Captured(_)) => Reply::Done(captured(order_id)),
+        Some(HoldState::Paid(_)) => Reply::Done(FundsCaptured { entry_id: take_payment::entry_id(order_id) }),
         Some(HoldState::Released(_) | HoldState::Refunded(_) | HoldState::Cancelled) => Reply::Cancelled,
         Some(HoldState::Refused { .. }) | None => Reply::Broken(NO_HOLD),
     }

@@ -3,14 +3,13 @@
 //!
 //! | what is there | what is done |
 //! |---|---|
-//! | captured | an entry gives back what was taken |
+//! | captured, or paid at once | an entry gives back what was taken |
 //! | held, or expired | nothing was taken: the hold is released |
 //! | refused, released, refunded, cancelled | nothing |
 //! | nothing | a tombstone |
 //!
-//! However it was, no later command takes money for the order: a reservation or a capture that comes
-//! later is `cancelled` (or refused, as the reservation was before). A payment at once (`take_payment`) has no
-//! hold and is none of this order's saga: it stays.
+//! However it was, nobody takes money for the order later: a reservation or a capture that comes later is
+//! `cancelled` (or refused, as the reservation was before), a payment at once is declined.
 
 use contracts::billing::{OrderRefunded, RefundOrder};
 use contracts::{Reply, Timestamp};
@@ -37,7 +36,7 @@ pub(crate) fn decide(set: &mut Set, command: &RefundOrder, now: Timestamp) -> Re
         return NOTHING_TAKEN;
     };
     match hold.state {
-        HoldState::Captured(terms) => refund(set, order_id, terms, now),
+        HoldState::Captured(terms) | HoldState::Paid(terms) => refund(set, order_id, terms, now),
         HoldState::Refunded(_) => Reply::Done(refunded(order_id)),
         HoldState::Held(terms) => match give_back(set, terms, now) {
             Ok(()) => released(set, order_id, terms),
@@ -50,17 +49,25 @@ pub(crate) fn decide(set: &mut Set, command: &RefundOrder, now: Timestamp) -> Re
 }
 
 fn refund(set: &mut Set, order_id: Uuid, terms: Terms, now: Timestamp) -> Reply<RefundOrder> {
+    if give_back_taken(set, order_id, terms, now) {
+        Reply::Done(refunded(order_id))
+    } else {
+        fault(order_id, BALANCE_TOO_LARGE)
+    }
+}
+
+/// Why nothing is given back now: asked again, it is as soon as the user has spent something.
+pub(super) const BALANCE_TOO_LARGE: &str = "the balance would pass its bound";
+
+/// Enters that what was taken for an order is its user's again; not where the balance would pass its bound.
+pub(super) fn give_back_taken(set: &mut Set, order_id: Uuid, terms: Terms, now: Timestamp) -> bool {
     let amount = terms.asked.amount;
-    let Some(account) = set.account(terms.asked.user_id, now).deposit(amount) else {
-        // Asked again, it is done as soon as the user has spent something.
-        return fault(order_id, "the balance would pass its bound");
-    };
-    let done = refunded(order_id);
+    let Some(account) = set.account(terms.asked.user_id, now).deposit(amount) else { return false };
     let entry_id = entry_id(order_id);
     let transfer = Transfer { entry_id, kind: EntryKind::Refund, amount, order_id: Some(order_id) };
     set.book(account, &transfer, now);
     set.end_hold(order_id, HoldState::Refunded(terms));
-    Reply::Done(done)
+    true
 }
 
 fn released(set: &mut Set, order_id: Uuid, terms: Terms) -> Reply<RefundOrder> {
@@ -78,13 +85,10 @@ fn entry_id(order_id: Uuid) -> Uuid {
 
 #[cfg(test)]
 mod tests {
-    use contracts::Amount;
-
     use super::*;
     use crate::account::MAX_BALANCE;
-    use crate::commands::take_payment::TakePayment;
     use crate::entry::REVENUE_ACCOUNT;
-    use crate::sample::{Books, ORDER, USER, at};
+    use crate::sample::{Books, ORDER, USER};
 
     fn captured() -> Books {
         let mut books = Books::with(100);
@@ -176,20 +180,6 @@ mod tests {
             assert_eq!(books.money(), before);
             assert_eq!(books.reserve(60), told);
         }
-    }
-
-    #[test]
-    fn what_was_paid_at_once_is_not_the_orders_own_to_give_back() {
-        let mut books = Books::with(100);
-        let amount = Amount::new(10).unwrap();
-        let payment = TakePayment { order_id: ORDER, user_id: USER, amount, key: None };
-        payment.decide(&mut books.set, at(0)).unwrap();
-        books.reserve(60);
-        books.capture();
-        assert_eq!(books.refund(), Reply::Done(refunded(ORDER)));
-        assert_eq!(books.money(), (90, 0));
-        assert!(payment.decide(&mut books.set, at(1)).is_ok(), "and is answered as before");
-        assert_eq!(books.money(), (90, 0));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! `release_funds`: ends a hold, the money is available again. The undo of `reserve_funds`: it never
-//! fails for business reasons, and where it comes first it leaves a tombstone.
+//! fails for business reasons, and where it comes first it leaves a tombstone. What was paid at once for the
+//! order is given back.
 
 use contracts::billing::ReleaseFunds;
 use contracts::{Reply, Timestamp};
 
 use super::fault;
+use super::refund_order::{BALANCE_TOO_LARGE, give_back_taken};
 use crate::account::Contradiction;
 use crate::hold::{Hold, HoldState, Terms};
 use crate::set::{Keys, Set};
@@ -26,6 +28,11 @@ pub(crate) fn decide(set: &mut Set, command: &ReleaseFunds, now: Timestamp) -> R
         },
         // The money is back already; from now on the order is undone.
         HoldState::Expired(terms) => set.end_hold(order_id, HoldState::Released(terms)),
+        HoldState::Paid(terms) => {
+            if !give_back_taken(set, order_id, terms, now) {
+                return fault(order_id, BALANCE_TOO_LARGE);
+            }
+        }
         HoldState::Captured(_) => return fault(order_id, "released after its capture"),
         HoldState::Released(_)
         | HoldState::Refunded(_)

@@ -1,5 +1,6 @@
 //! `reserve_funds`: holds an order's total on its user's account. A refusal is kept like a hold: the
-//! same order is refused for ever, whatever money comes later.
+//! same order is refused for ever, whatever money comes later. Where the order was paid at once before, nothing
+//! is held: the payment is its hold, for the same amount of the same user.
 
 use contracts::billing::{FundsRefusal, FundsReserved, ReserveFunds};
 use contracts::{Reply, Timestamp};
@@ -18,7 +19,9 @@ pub(crate) fn decide(set: &mut Set, command: &ReserveFunds, now: Timestamp) -> R
     let asked = Asked { user_id: command.user_id, amount: command.amount };
     if let Some(hold) = set.holds.get(command.order_id) {
         return match hold.state.asked() {
-            Some(earlier) if *earlier != asked => fault(command.order_id, "repeated with another payload"),
+            Some(earlier) if *earlier != asked => {
+                fault(command.order_id, "asked for with another payload before")
+            }
             _ => reply(hold),
         };
     }
@@ -41,7 +44,10 @@ fn first(set: &mut Set, asked: Asked, now: Timestamp) -> HoldState {
 /// The row alone says what is answered: the first time and every other.
 fn reply(hold: &Hold) -> Reply<ReserveFunds> {
     match &hold.state {
-        HoldState::Held(terms) | HoldState::Captured(terms) | HoldState::Expired(terms) => {
+        HoldState::Held(terms)
+        | HoldState::Captured(terms)
+        | HoldState::Paid(terms)
+        | HoldState::Expired(terms) => {
             Reply::Done(FundsReserved { hold_id: hold.hold_id(), expires_at: terms.expires_at })
         }
         HoldState::Refused { asked, available } => Reply::Refused(FundsRefusal::InsufficientFunds {

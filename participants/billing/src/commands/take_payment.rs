@@ -1,5 +1,6 @@
-//! Another service takes the money for an order at once, without a hold: once an order. An order whose saga
-//! holds or took its money is paid already.
+//! Another service takes the money for an order at once, without a saga: once an order. Whoever comes first
+//! pays the order: after its saga has asked for the money a payment is declined, whatever became of it; before,
+//! the payment is the order's hold, which the saga finds and gives back where it turns back.
 
 use contracts::{Amount, Timestamp};
 use messaging::idempotency::Key;
@@ -8,6 +9,7 @@ use uuid::Uuid;
 use super::Answer;
 use crate::derived_id::derived_id;
 use crate::entry::{EntryKind, Transfer};
+use crate::hold::{Asked, Hold, HoldState, Terms};
 use crate::once::{Declined, Marks, once};
 use crate::set::{Keys, Set};
 
@@ -27,26 +29,25 @@ pub struct TakePayment {
 impl TakePayment {
     /// The entry of the order's payment.
     pub fn entry_id(&self) -> Uuid {
-        derived_id(self.order_id, "payment")
+        entry_id(self.order_id)
     }
 
     pub(crate) fn touches(&self, keys: &mut Keys) {
         keys.users.push(self.user_id);
-        keys.hold_and_holder(self.order_id);
+        keys.orders.push(self.order_id);
         keys.entries.push(self.entry_id());
         keys.requests.extend(self.key.as_ref().map(|key| key.key_id));
     }
 
     pub(crate) fn decide(&self, set: &mut Set, now: Timestamp) -> Answer {
         let (entry_id, user_id, amount) = (self.entry_id(), self.user_id, self.amount);
-        if let Some(paid) = set.entries.get(entry_id)
-            && (paid.user_id, paid.amount) != (user_id, amount.get())
-        {
+        let asked = Asked { user_id, amount };
+        let paid = set.entries.get(entry_id);
+        if paid.is_some_and(|paid| (paid.user_id, paid.amount) != (user_id, amount.get())) {
             tracing::warn!(order_id = %self.order_id, "a payment was repeated with another payload");
             return Err(Declined::OtherPayment);
         }
-        let is_new = set.entries.get(entry_id).is_none();
-        if is_new && set.holds.get(self.order_id).is_some_and(|hold| hold.state.moves_money()) {
+        if paid.is_none() && set.holds.get(self.order_id).is_some() {
             tracing::warn!(order_id = %self.order_id, "a payment for an order whose saga pays it");
             return Err(Declined::OtherPayment);
         }
@@ -55,18 +56,25 @@ impl TakePayment {
             let account = set.account(user_id, now).spend(amount)?;
             let order_id = Some(self.order_id);
             let transfer = Transfer { entry_id, kind: EntryKind::Payment, amount, order_id };
+            let terms = Terms { asked, expires_at: now + set.hold_life };
+            set.holds.insert(Hold { order_id: self.order_id, state: HoldState::Paid(terms) });
             Ok(set.book(account, &transfer, now))
         })
     }
 }
 
+/// The entry of an order's payment.
+pub(super) fn entry_id(order_id: Uuid) -> Uuid {
+    derived_id(order_id, "payment")
+}
+
 #[cfg(test)]
 mod tests {
-    use contracts::billing::{CaptureFunds, RefundOrder, ReserveFunds};
+    use contracts::Reply;
+    use contracts::billing::{FundsCaptured, OrderRefunded};
 
     use super::*;
-    use crate::account::Short;
-    use crate::commands::{capture_funds, refund_order, reserve_funds};
+    use crate::account::{MAX_BALANCE, Short};
     use crate::sample::{Books, ORDER, USER, amount, at};
 
     fn payment(units: i64) -> TakePayment {
@@ -104,17 +112,80 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_its_saga_pays_is_not_paid_twice() {
-        let mut books = Books::with(100);
-        let reserve = ReserveFunds { order_id: ORDER, user_id: USER, amount: amount(30) };
-        for step in 0..3 {
-            match step {
-                0 => drop(reserve_funds::decide(&mut books.set, &reserve, at(0))),
-                1 => drop(capture_funds::decide(&mut books.set, &CaptureFunds { order_id: ORDER }, at(1))),
-                _ => drop(refund_order::decide(&mut books.set, &RefundOrder { order_id: ORDER }, at(2))),
-            }
-            let paid = payment(30).decide(&mut books.set, at(3));
-            assert_eq!(paid.is_ok(), step == 2, "only what was given back can be paid again: {paid:?}");
+    fn an_order_whose_saga_has_asked_for_money_takes_no_payment_whatever_became_of_it() {
+        let held = |books: &mut Books| drop(books.reserve(30));
+        let captured = |books: &mut Books| (held(books), drop(books.capture())).1;
+        let stories: [&dyn Fn(&mut Books); 7] = [
+            &held,
+            &captured,
+            &|books| (captured(books), drop(books.refund())).1,
+            &|books| (held(books), drop(books.release())).1,
+            &|books| (held(books), books.expire()).1,
+            &|books| drop(books.reserve(1_000)),
+            &|books| drop(books.release()),
+        ];
+        for (number, story) in stories.iter().enumerate() {
+            let mut books = Books::with(100);
+            story(&mut books);
+            let before = books.set.account(USER, at(3));
+            assert_eq!(payment(30).decide(&mut books.set, at(3)), Err(Declined::OtherPayment), "{number}");
+            assert_eq!(books.set.account(USER, at(3)), before, "{number}");
         }
+    }
+
+    #[test]
+    fn what_was_paid_before_its_saga_asks_is_not_taken_again() {
+        let mut books = Books::with(100);
+        payment(30).decide(&mut books.set, at(0)).unwrap();
+        let reserved = books.reserve(30);
+        assert!(matches!(reserved, Reply::Done(_)), "{reserved:?}");
+        assert_eq!(books.money(), (70, 0));
+        let captured = books.capture();
+        assert_eq!(captured, Reply::Done(FundsCaptured { entry_id: payment(30).entry_id() }));
+        assert_eq!((books.reserve(30), books.capture()), (reserved, captured), "repeated");
+        assert!(payment(30).decide(&mut books.set, at(1)).is_ok(), "repeated");
+        books.expire();
+        assert_eq!(books.money(), (70, 0));
+    }
+
+    #[test]
+    fn what_was_paid_is_given_back_once_when_its_saga_turns_back_or_is_cancelled() {
+        for is_cancelled in [false, true] {
+            let mut books = Books::with(100);
+            payment(30).decide(&mut books.set, at(0)).unwrap();
+            books.reserve(30);
+            for _ in 0..2 {
+                if is_cancelled {
+                    assert!(matches!(books.refund(), Reply::Done(OrderRefunded { entry_id: Some(_) })));
+                } else {
+                    assert_eq!(books.release(), Reply::Done(()));
+                }
+                assert_eq!(books.money(), (100, 0));
+            }
+            assert_eq!((books.reserve(30), books.capture()), (Reply::Cancelled, Reply::Cancelled));
+            assert!(payment(30).decide(&mut books.set, at(1)).is_ok(), "answered as before");
+            assert_eq!(books.money(), (100, 0));
+        }
+    }
+
+    #[test]
+    fn another_amount_than_was_paid_is_a_fault_and_turning_back_gives_back_what_was_paid() {
+        let mut books = Books::with(100);
+        payment(30).decide(&mut books.set, at(0)).unwrap();
+        assert!(matches!(books.reserve(31), Reply::Fault(_)));
+        assert_eq!(books.money(), (70, 0));
+        assert_eq!(books.release(), Reply::Done(()));
+        assert_eq!(books.money(), (100, 0));
+    }
+
+    #[test]
+    fn a_balance_at_its_bound_waits_for_the_user_to_spend_before_it_is_given_back() {
+        let mut books = Books::with(30);
+        payment(30).decide(&mut books.set, at(0)).unwrap();
+        books.set.accounts.get_mut(USER).unwrap().balance = MAX_BALANCE - 29;
+        assert!(matches!(books.release(), Reply::Fault(_)));
+        books.withdraw(1).unwrap();
+        assert_eq!(books.release(), Reply::Done(()));
+        assert_eq!(books.money(), (MAX_BALANCE, 0));
     }
 }

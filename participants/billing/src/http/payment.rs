@@ -53,7 +53,8 @@ pub(super) struct PaymentOut {
 
 /// Take the money for an order now
 ///
-/// The same payment again is answered the same and takes nothing more.
+/// The same payment again is answered the same and takes nothing more. An order's saga that asks for the same
+/// money later finds it paid, and gives it back where it turns back.
 #[utoipa::path(
     post,
     path = "/internal/api/v1/payment",
@@ -77,7 +78,7 @@ pub(super) struct PaymentOut {
         ),
         (
             status = 409,
-            description = "`other_payment`: the order was paid by another user, with another amount, or by its saga",
+            description = "`other_payment`: the order was paid by another user, with another amount, or its saga asked for the money before",
             body = ProblemBody,
             content_type = "application/problem+json"
         ),

@@ -203,10 +203,14 @@ SELECT 'balance after entry ' || entry_id || ' does not follow from the one befo
     FROM entries) AS statement
     WHERE balance_after <> running OR number <> place
 UNION ALL
-SELECT 'order ' || h.order_id || ' is captured without its one entry' FROM holds h
-    WHERE (h.state IN ('captured', 'refunded')) <> (1 = (
+SELECT 'order ' || h.order_id || ' is ' || h.state || ' without its one entry' FROM holds h
+    WHERE (h.state IN ('captured', 'paid', 'refunded')) <> (1 = (
         SELECT count(*) FROM entries e
-        WHERE e.order_id = h.order_id AND e.kind = 'capture' AND e.amount = h.amount AND e.user_id = h.user_id))
+        WHERE e.order_id = h.order_id AND e.kind IN ('capture', 'payment')
+        AND e.amount = h.amount AND e.user_id = h.user_id))
+UNION ALL
+SELECT 'order ' || order_id || ' is paid twice' FROM entries
+    WHERE kind IN ('capture', 'payment') GROUP BY order_id HAVING count(*) > 1
 UNION ALL
 SELECT 'order ' || h.order_id || ' is refunded without its one entry' FROM holds h
     WHERE (h.state = 'refunded') <> (1 = (
@@ -214,6 +218,6 @@ SELECT 'order ' || h.order_id || ' is refunded without its one entry' FROM holds
         WHERE e.order_id = h.order_id AND e.kind = 'refund' AND e.amount = h.amount AND e.user_id = h.user_id))
 UNION ALL
 SELECT e.kind || ' ' || e.entry_id || ' has no hold' FROM entries e
-    WHERE e.kind IN ('capture', 'refund') AND NOT EXISTS (SELECT FROM holds h WHERE h.order_id = e.order_id)
+    WHERE e.kind IN ('capture', 'payment', 'refund') AND NOT EXISTS (SELECT FROM holds h WHERE h.order_id = e.order_id)
 UNION ALL
 SELECT 'dead letter ' || error FROM dead_letters";

@@ -68,6 +68,7 @@ enum Fate {
     Expired { user: u128, units: i64 },
     Released { user: u128, units: i64 },
     Captured { user: u128, units: i64 },
+    Paid { user: u128, units: i64 },
     Refunded { user: u128, units: i64 },
     Refused { user: u128, units: i64 },
     Cancelled,
@@ -105,11 +106,6 @@ impl Model {
         covered
     }
 
-    fn is_paid_by_its_saga(&self, order: u128) -> bool {
-        let fate = self.fates.get(&order);
-        matches!(fate, Some(Fate::Held { .. } | Fate::Expired { .. } | Fate::Captured { .. }))
-    }
-
     /// The word that is answered.
     fn expect(&mut self, step: Step, now: Timestamp) -> &'static str {
         match step {
@@ -121,9 +117,10 @@ impl Model {
             Step::Withdraw { user, units } => word(self.spend(user, units), "insufficient_funds"),
             Step::Pay { order, user, units } => match self.paid.get(&order).copied() {
                 Some(paid) => word(paid == (user, units), "other_payment"),
-                None if self.is_paid_by_its_saga(order) => "other_payment",
+                None if self.fates.contains_key(&order) => "other_payment",
                 None if self.spend(user, units) => {
                     self.paid.insert(order, (user, units));
+                    self.fates.insert(order, Fate::Paid { user, units });
                     "done"
                 }
                 None => "insufficient_funds",
@@ -158,7 +155,8 @@ impl Model {
             Some(
                 Fate::Held { user, units, .. }
                 | Fate::Expired { user, units }
-                | Fate::Captured { user, units },
+                | Fate::Captured { user, units }
+                | Fate::Paid { user, units },
             ) => word((user, units) == asked, "fault"),
             Some(Fate::Released { user, units } | Fate::Refunded { user, units })
                 if (user, units) == asked =>
@@ -173,6 +171,10 @@ impl Model {
     fn release(&mut self, order: u128) -> &'static str {
         match self.fates.get(&order).copied() {
             Some(Fate::Captured { .. }) => return "fault",
+            Some(Fate::Paid { user, units }) => {
+                self.fates.insert(order, Fate::Refunded { user, units });
+                self.change(user, units);
+            }
             Some(Fate::Held { user, units, .. } | Fate::Expired { user, units }) => {
                 self.fates.insert(order, Fate::Released { user, units });
             }
@@ -196,7 +198,7 @@ impl Model {
 
     fn capture(&mut self, order: u128) -> &'static str {
         match self.fates.get(&order).copied() {
-            Some(Fate::Captured { .. }) => "done",
+            Some(Fate::Captured { .. } | Fate::Paid { .. }) => "done",
             Some(Fate::Held { user, units, .. }) => {
                 self.fates.insert(order, Fate::Captured { user, units });
                 self.change(user, -units);
@@ -307,14 +309,14 @@ fn audit(set: &Set) {
     }
 }
 
-/// Ends that no later step changes; what was captured may still be given back.
+/// Ends that no later step changes; what was captured or paid may still be given back.
 fn ended(state: &HoldState) -> bool {
     matches!(state, HoldState::Released(_) | HoldState::Refunded(_))
 }
 
-/// What may become of what was captured.
+/// What may become of what was captured or paid.
 fn is_taken_or_given_back(state: &HoldState) -> bool {
-    matches!(state, HoldState::Captured(_) | HoldState::Refunded(_))
+    matches!(state, HoldState::Captured(_) | HoldState::Paid(_) | HoldState::Refunded(_))
 }
 
 proptest! {
