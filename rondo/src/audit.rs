@@ -1,4 +1,4 @@
-//! The audit of money and stock: a route of the internal listener, and a command.
+//! The audit of money, stock and deliveries: a route of the internal listener, and a command.
 //!
 //! It lives here because it looks into the databases of several services, which no service may; its
 //! sessions are read only. In a cluster it is given the addresses of roles that may only read.
@@ -69,6 +69,7 @@ fn urls<E>(url: impl Fn(Service) -> Result<String, E>) -> Result<DatabaseUrls, E
     Ok(DatabaseUrls {
         billing: url(Service::Billing)?,
         stock: url(Service::Stock)?,
+        delivery: url(Service::Delivery)?,
         orchestrator: url(Service::Orchestrator)?,
         notification: url(Service::Notification)?,
     })

@@ -53,7 +53,9 @@ impl ValueEnum for Served {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         match self {
             Self::Service(service) => service.to_possible_value(),
-            Self::Audit => Some(PossibleValue::new("audit").help("Whether money and stock add up")),
+            Self::Audit => {
+                Some(PossibleValue::new("audit").help("Whether money, stock and deliveries add up"))
+            }
             Self::Gateway => Some(PossibleValue::new("gateway").help("The way to all services")),
         }
     }

@@ -7,7 +7,7 @@ use crate::report::Report;
 use crate::{AuditError, Books, Expected};
 
 /// A rule, and what breaks it.
-const RULES: [(&str, &str); 9] = [
+const RULES: [(&str, &str); 10] = [
     (
         "an entry has two postings that sum to zero",
         "SELECT format('entry %s: %s postings, sum %s', entry_id, count(*), sum(amount)) \
@@ -52,12 +52,17 @@ const RULES: [(&str, &str); 9] = [
          USING (user_id) WHERE accounts.entries <> coalesce(written, 0)",
     ),
     (
-        "a hold is captured by one entry of its amount and user, and nothing else is captured",
-        "SELECT format('order %s: held %s of %s, captured %s of %s', order_id, hold.amount, hold.user_id, entry.amount, entry.user_id) \
-         FROM (SELECT order_id, user_id, amount FROM holds WHERE state IN ('captured', 'refunded')) AS hold \
+        "the money of an order is taken once, by an entry of its hold's amount and user",
+        "SELECT format('order %s: held %s of %s, taken %s of %s, in %s entries', order_id, hold.amount, hold.user_id, entry.amount, entry.user_id, times) \
+         FROM (SELECT order_id, user_id, amount FROM holds WHERE state IN ('captured', 'paid', 'refunded')) AS hold \
          FULL JOIN (SELECT order_id, min(user_id::text)::uuid AS user_id, sum(amount) AS amount, count(*) AS times \
-                    FROM entries WHERE kind = 'capture' GROUP BY order_id) AS entry USING (order_id) \
+                    FROM entries WHERE kind IN ('capture', 'payment') GROUP BY order_id) AS entry USING (order_id) \
          WHERE hold.amount IS DISTINCT FROM entry.amount OR hold.user_id IS DISTINCT FROM entry.user_id OR times <> 1",
+    ),
+    (
+        "a hold is captured by a capture, and an order that was paid at once has a payment",
+        "SELECT format('order %s: %s, %s', order_id, state, kind) FROM holds JOIN entries USING (order_id) \
+         WHERE (state = 'captured' AND kind = 'payment') OR (state = 'paid' AND kind = 'capture')",
     ),
     (
         "a refunded hold is given back by one entry of its amount and user, and nothing else is refunded",

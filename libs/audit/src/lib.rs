@@ -1,4 +1,4 @@
-//! The independent check that money and stock add up, over the services' databases, in plain SQL.
+//! The independent check that money, stock and deliveries add up, over the services' databases, in plain SQL.
 //!
 //! It shares no code with the services: what they believe of themselves is not believed here. The
 //! databases are read one after the other, so orders are compared that nobody moves meanwhile: all of
@@ -13,6 +13,7 @@ mod order;
 mod orders;
 mod quiet;
 mod report;
+mod rounds;
 mod shelves;
 mod workflow;
 
@@ -32,6 +33,8 @@ pub struct DatabaseUrls {
     pub billing: String,
     /// Positions and reservations.
     pub stock: String,
+    /// Deliveries, and couriers' hours.
+    pub delivery: String,
     /// Orders and sagas.
     pub orchestrator: String,
     /// Letters.
@@ -98,21 +101,24 @@ pub async fn audit_quiet(urls: &DatabaseUrls, quiet_seconds: u32) -> Result<Repo
 async fn audit_these(urls: &DatabaseUrls, expected: &Expected, judged: Judged) -> Result<Report, AuditError> {
     let billing = Books::open("billing", &urls.billing).await?;
     let stock = Books::open("stock", &urls.stock).await?;
+    let delivery = Books::open("delivery", &urls.delivery).await?;
     let orchestrator = Books::open("orchestrator", &urls.orchestrator).await?;
     let notification = Books::open("notification", &urls.notification).await?;
     let mut report = Report::default();
     books::check(&billing, expected, &mut report).await?;
     shelves::check(&stock, expected, &mut report).await?;
+    rounds::check(&delivery, &mut report).await?;
     workflow::check(&orchestrator, judged, &mut report).await?;
     let all = orders::Databases {
         orchestrator: &orchestrator,
         billing: &billing,
         stock: &stock,
+        delivery: &delivery,
         notification: &notification,
     };
     orders::check(&all, expected, judged, &mut report).await?;
     report.check_sums(judged);
-    for database in [billing, stock, orchestrator, notification] {
+    for database in [billing, stock, delivery, orchestrator, notification] {
         report.dead_letters += database.number("SELECT count(*) FROM dead_letters").await?;
         database.close().await?;
     }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use sea_orm::Value;
 use uuid::Uuid;
 
-use crate::order::{Hold, Letter, Order, Traces};
+use crate::order::{Booking, Delivery, Hold, Letter, Order, Traces};
 use crate::quiet::Judged;
 use crate::report::{Accepted, Report};
 use crate::{AuditError, Books, Expected};
@@ -21,6 +21,7 @@ pub(crate) struct Databases<'a> {
     pub(crate) orchestrator: &'a Books,
     pub(crate) billing: &'a Books,
     pub(crate) stock: &'a Books,
+    pub(crate) delivery: &'a Books,
     pub(crate) notification: &'a Books,
 }
 
@@ -53,6 +54,7 @@ pub(crate) async fn check(
         databases.orders(range, &mut page).await?;
         databases.money(range, &mut page).await?;
         databases.goods(range, &mut page).await?;
+        databases.rounds(range, &mut page).await?;
         databases.letters(range, &mut page).await?;
         databases.accepted(range, &mut page).await?;
         for (order_id, told) in expected.orders.iter().filter(|(order_id, _)| range.contains(**order_id)) {
@@ -84,6 +86,7 @@ fn judge(page: Page, moving: &HashSet<Uuid>, judged: Judged, report: &mut Report
         let about_outcomes = traces.letters.iter().filter(|letter| letter.is_of_outcome()).count();
         report.sums.letters += i64::try_from(about_outcomes).unwrap_or(i64::MAX);
         let Some(order) = &traces.order else { continue };
+        report.sums.paid_for_orders += traces.payments.iter().sum::<i64>();
         match order.status.as_str() {
             "rejected" => report.sums.orders_rejected += 1,
             "cancelled" => {
@@ -148,13 +151,15 @@ impl Databases<'_> {
             };
             page.entry(books.column(&row, 0)?).or_default().hold = Some(hold);
         }
-        // A payment at once may be for an order that only another system knows.
-        let sql = "SELECT order_id, amount, kind = 'refund' FROM entries \
-                   WHERE order_id > $1 AND order_id <= $2 AND kind IN ('capture', 'refund')";
+        let sql = "SELECT order_id, amount, kind FROM entries WHERE order_id > $1 AND order_id <= $2";
         for row in books.rows(sql, range.values()).await? {
             let traces = page.entry(books.column(&row, 0)?).or_default();
-            let is_refund: bool = books.column(&row, 2)?;
-            let entries = if is_refund { &mut traces.refunds } else { &mut traces.captures };
+            let kind: String = books.column(&row, 2)?;
+            let entries = match kind.as_str() {
+                "capture" => &mut traces.captures,
+                "payment" => &mut traces.payments,
+                _ => &mut traces.refunds,
+            };
             entries.push(books.column(&row, 1)?);
         }
         Ok(())
@@ -166,6 +171,26 @@ impl Databases<'_> {
         for row in books.rows(sql, range.values()).await? {
             let state: String = books.column(&row, 1)?;
             page.entry(books.column(&row, 0)?).or_default().reservation = Some(books.json(&state)?);
+        }
+        Ok(())
+    }
+
+    async fn rounds(&self, range: Range, page: &mut Page) -> Result<(), AuditError> {
+        let books = self.delivery;
+        let sql =
+            "SELECT order_id, status, user_id, slot FROM deliveries WHERE order_id > $1 AND order_id <= $2";
+        for row in books.rows(sql, range.values()).await? {
+            let delivery = Delivery {
+                status: books.column(&row, 1)?,
+                user_id: books.column(&row, 2)?,
+                slot: books.column(&row, 3)?,
+            };
+            page.entry(books.column(&row, 0)?).or_default().delivery = Some(delivery);
+        }
+        let sql = "SELECT order_id, state, begins_at FROM bookings WHERE order_id > $1 AND order_id <= $2";
+        for row in books.rows(sql, range.values()).await? {
+            let booking = Booking { state: books.column(&row, 1)?, begins_at: books.column(&row, 2)? };
+            page.entry(books.column(&row, 0)?).or_default().booking = Some(booking);
         }
         Ok(())
     }

@@ -79,10 +79,12 @@ pub struct Sums {
     pub withdrawn: i64,
     /// What was taken for orders that had held it.
     pub captured: i64,
-    /// What of it was given back.
+    /// What of it, and of what was taken without a hold, was given back.
     pub refunded: i64,
     /// What was taken without a hold.
     pub paid: i64,
+    /// What of it was for orders that were placed here.
+    pub paid_for_orders: i64,
     /// The balances of all users.
     pub balances: i64,
     /// What of them is held.
@@ -152,10 +154,11 @@ impl Report {
         if judged != Judged::All {
             return;
         }
-        if sums.captured - sums.refunded != sums.confirmed_total {
-            let Sums { captured, refunded, confirmed_total, .. } = sums;
-            let said = format!("captured {captured}, refunded {refunded}, confirmed {confirmed_total}");
-            self.broken("what was captured and not refunded is what confirmed orders cost", 1, said);
+        if sums.captured + sums.paid_for_orders - sums.refunded != sums.confirmed_total {
+            let Sums { captured, paid_for_orders: paid, refunded, confirmed_total, .. } = sums;
+            let said =
+                format!("captured {captured}, paid {paid}, refunded {refunded}, confirmed {confirmed_total}");
+            self.broken("what was taken for orders and not refunded is what confirmed orders cost", 1, said);
         }
         if sums.held != 0 {
             self.broken("nothing is held when every order has ended", 1, format!("held {}", sums.held));

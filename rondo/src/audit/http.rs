@@ -1,5 +1,5 @@
 //! `GET /internal/api/v1/audit/money`: for operators, over the databases of the services that have money,
-//! goods, orders and letters.
+//! goods, deliveries, orders and letters.
 
 use std::sync::Arc;
 
@@ -31,9 +31,9 @@ pub(super) fn part(urls: DatabaseUrls, quiet_seconds: u32) -> Part {
     Part { internal, ..Part::new("audit") }
 }
 
-/// Check that money and stock add up.
+/// Check that money, stock and deliveries add up.
 ///
-/// Compares ledger, holds, stock, reservations, letters and sagas. Between services only orders are
+/// Compares ledger, holds, stock, reservations, deliveries, letters and sagas. Between services only orders are
 /// compared that nothing has happened to for a while.
 #[utoipa::path(
     get,

@@ -83,6 +83,7 @@ fn sums(report: &Report) -> Table {
         ("captured", sums.captured),
         ("refunded", sums.refunded),
         ("paid at once", sums.paid),
+        ("of it for orders placed here", sums.paid_for_orders),
         ("balances", sums.balances),
         ("held", sums.held),
         ("available", sums.available),

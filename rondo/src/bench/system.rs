@@ -166,6 +166,7 @@ impl System {
         Some(audit::DatabaseUrls {
             billing: url(Service::Billing)?,
             stock: url(Service::Stock)?,
+            delivery: url(Service::Delivery)?,
             orchestrator: url(Service::Orchestrator)?,
             notification: url(Service::Notification)?,
         })

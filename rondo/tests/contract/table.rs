@@ -41,8 +41,8 @@ const DELIVERY: &str = "order_id status address slot updated_at";
 const AUDIT: &str = "findings[rule count examples] orders reserved_by_hand \
                      accepted[order_id action step? actor reason at rules] orders_judged orders_moving \
                      sums[orders_confirmed orders_rejected orders_cancelled orders_cancelled_confirmed \
-                     confirmed_total deposited withdrawn captured refunded paid balances held available reserved \
-                     sold letters] dead_letters unpublished_events";
+                     confirmed_total deposited withdrawn captured refunded paid paid_for_orders balances held \
+                     available reserved sold letters] dead_letters unpublished_events";
 
 /// What clients reach.
 pub(crate) const PUBLIC: [Row; 25] = [

@@ -71,7 +71,7 @@ async fn orders_at_work_are_no_finding_and_a_tampered_row_is() {
         .iter()
         .map(|finding| finding["rule"].as_str().unwrap())
         .collect();
-    let captured = "a confirmed order's total is captured once, from its user";
+    let captured = "a confirmed order's total is taken once, from its user";
     assert!(rules.contains(&captured), "{rules:?}");
 
     let (code, table, said) = command(&system, &[]).await;

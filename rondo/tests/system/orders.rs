@@ -116,6 +116,7 @@ pub(crate) async fn audit(system: &System) -> audit::Report {
     let urls = audit::DatabaseUrls {
         billing: system.postgres.url("rondo_billing"),
         stock: system.postgres.url("rondo_stock"),
+        delivery: system.postgres.url("rondo_delivery"),
         orchestrator: system.postgres.url("rondo_orchestrator"),
         notification: system.postgres.url("rondo_notification"),
     };
