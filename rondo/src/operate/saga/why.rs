@@ -24,13 +24,19 @@ pub(super) fn waits_for(saga: &Value) -> Vec<WaitsFor<'_>> {
     items(saga, "steps").iter().filter(is_in_work).map(|step| waiting(saga, step)).collect()
 }
 
-/// What it would ask for next, when it waits for nothing because it stands still.
-pub(super) fn not_asked_for(saga: &Value) -> Option<&str> {
+/// What it would ask for next, when it waits for nothing because it stands still: the latest undo while it
+/// turns back.
+pub(super) fn not_asked_for(saga: &Value) -> Option<String> {
     if saga["paused"] != true || !waits_for(saga).is_empty() {
         return None;
     }
+    let mut steps = items(saga, "steps").iter();
+    if text(saga, "status") == "compensating" {
+        let is_done = |step: &&Value| text(step, "status") == "done";
+        return steps.rfind(is_done).map(|step| format!("undo {}", text(step, "name")));
+    }
     let is_next = |step: &&Value| text(step, "status") == "waiting" && text(step, "kind") != "pivot";
-    items(saga, "steps").iter().find(is_next).map(|step| text(step, "name"))
+    steps.find(is_next).map(|step| text(step, "name").to_owned())
 }
 
 /// Why it turned back, if it did.
@@ -117,7 +123,9 @@ mod tests {
         let step =
             |name: &str, status: &str| json!({ "name": name, "status": status, "kind": "compensatable" });
         let mut saga = json!({ "paused": true, "steps": [step("a", "done"), step("b", "waiting"), step("c", "waiting")] });
-        assert_eq!((not_asked_for(&saga), turned_back_for(&saga)), (Some("b"), None));
+        assert_eq!((not_asked_for(&saga).as_deref(), turned_back_for(&saga)), (Some("b"), None));
+        saga["status"] = json!("compensating");
+        assert_eq!(not_asked_for(&saga).as_deref(), Some("undo a"), "not what comes after all undos");
         saga["steps"][1] = step("b", "sent");
         assert_eq!(not_asked_for(&saga), None);
         saga["history"] =
