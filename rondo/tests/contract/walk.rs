@@ -232,6 +232,10 @@ async fn delivers(walk: &mut Walk, customer: &Client, order: &str) {
         assert_eq!(walk.post(customer, spelling, this.clone()).await.body["status"], "received");
     }
     assert_eq!(walk.post(&courier, sent, this).await.problem(), (409, "wrong_state"));
+    let system = &walk.system;
+    let heard = format!("SELECT count(*) FROM orders WHERE order_id = '{order}' AND status = 'received'");
+    let is_over = async || (system.number("orchestrator", &heard).await == 1).then_some(());
+    eventually(WITHIN, "the order to be received", is_over).await;
     let cancel = ("POST /api/v1/order/{id}/cancel", format!("/api/v1/order/{order}/cancel"));
     assert_eq!(walk.ask(customer, cancel.0, &cancel.1, None).await.problem(), (409, "too_late"));
     tells(walk, customer, order).await;
@@ -285,10 +289,6 @@ async fn tells(walk: &mut Walk, customer: &Client, order: &str) {
     let row = find("GET /api/v1/order/{id}/events");
     walk.walked.insert(row.name());
     let path = format!("/api/v1/order/{order}/events");
-    let system = &walk.system;
-    let received = format!("SELECT count(*) FROM orders WHERE order_id = '{order}' AND status = 'received'");
-    let is_over = async || (system.number("orchestrator", &received).await == 1).then_some(());
-    eventually(WITHIN, "the order to be received", is_over).await;
     let response = customer.request(Method::GET, &path).send().await.unwrap();
     assert_eq!(response.status().as_u16(), 200);
     assert_eq!(response.headers()["content-type"], row.media_type());
