@@ -3,7 +3,7 @@
 //! The CHECKs are a second line: the rules in `delivery` never come near them, and a row that would break
 //! one fails its batch instead of being believed.
 
-use crate::shared::{DEAD_LETTERS, OUTBOX, first_migration};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, OUTBOX, first_migration};
 
 /// One row an hour that somebody asked for; its id follows from when it begins. `busy` are the numbers of
 /// the couriers that are booked (a JSON list as text). Hot: every booking of the hour changes the row.
@@ -62,4 +62,13 @@ CREATE TABLE recipients (
 );
 ";
 
-first_migration!("delivery", SLOTS, BOOKINGS, DELIVERIES, RECIPIENTS, OUTBOX, DEAD_LETTERS);
+first_migration!(
+    "delivery",
+    SLOTS,
+    BOOKINGS,
+    DELIVERIES,
+    RECIPIENTS,
+    OUTBOX,
+    DEAD_LETTERS;
+    "m0003_delivery_dead_letter_actions" => DEAD_LETTER_ACTIONS
+);

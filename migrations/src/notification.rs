@@ -1,6 +1,6 @@
 //! Notification's tables: whom letters go to, and the letters.
 
-use crate::shared::{DEAD_LETTERS, first_migration};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, first_migration};
 
 /// What is known of a user. Events come in any order: e-mail and name are of the registration alone,
 /// locale and (postal) address of the youngest event, which happened at `profile_at`.
@@ -35,4 +35,10 @@ CREATE TABLE letters (
 CREATE INDEX letters_by_user ON letters (user_id, notification_id);
 ";
 
-first_migration!("notification", CONTACTS, LETTERS, DEAD_LETTERS);
+first_migration!(
+    "notification",
+    CONTACTS,
+    LETTERS,
+    DEAD_LETTERS;
+    "m0002_notification_dead_letter_actions" => DEAD_LETTER_ACTIONS
+);

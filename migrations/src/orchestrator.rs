@@ -1,6 +1,6 @@
 //! The orchestrator's tables: orders, their sagas and the sagas' histories.
 
-use crate::shared::{DEAD_LETTERS, IDEMPOTENCY_KEYS, OUTBOX, first_migration};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, OUTBOX, first_migration};
 
 /// A saga is one row plus its history. `state` and `data` belong to the saga's model; the plain columns
 /// are derived from them for the sweep and for operators. All JSON here is text: only its own types
@@ -105,5 +105,6 @@ first_migration!(
     OUTBOX,
     IDEMPOTENCY_KEYS,
     DEAD_LETTERS;
-    "m0002_orchestrator_sent_at" => ORDERS_SENT_AT
+    "m0002_orchestrator_sent_at" => ORDERS_SENT_AT;
+    "m0003_orchestrator_dead_letter_actions" => DEAD_LETTER_ACTIONS
 );

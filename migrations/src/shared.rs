@@ -20,6 +20,20 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_by_group ON dead_letters (group_id, letter_id);
 ";
 
+/// What operators did with dead letters; `before` is the letter without its payload, as JSON.
+pub(crate) const DEAD_LETTER_ACTIONS: &str = "
+CREATE TABLE dead_letter_actions (
+    action_id  uuid PRIMARY KEY,
+    at         timestamptz NOT NULL,
+    actor      text NOT NULL,
+    action     text NOT NULL CHECK (action IN ('redrive', 'discard')),
+    reason     text NOT NULL,
+    letter_id  uuid NOT NULL,
+    before     text NOT NULL,
+    after      text NOT NULL CHECK (after IN ('sent_again', 'failed_again', 'discarded'))
+);
+";
+
 /// Events that leave: a row a commit, a JSON array as text; not compressed, for it is read only when it
 /// got lost. `stream_created_at` and `sequence` say where they arrived.
 pub(crate) const OUTBOX: &str = "

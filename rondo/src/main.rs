@@ -33,8 +33,8 @@ enum Command {
     Migrate(Box<migrate::MigrateArguments>),
     /// Make signing keys and service tokens.
     Keys(Box<keys::KeysArguments>),
-    /// Check that money and stock add up over all services.
-    Audit(Box<audit::AuditArguments>),
+    /// Check that money and stock add up over all services; or show what operators did.
+    Audit(Box<operate::AuditCommand>),
     /// Find sagas, see why one hangs, and set it going.
     Saga(Box<operate::SagaArguments>),
     /// Look at what could not be processed; send it again or discard it.
@@ -55,7 +55,7 @@ fn main() -> std::process::ExitCode {
             Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Migrate(arguments) => migrate::run(&arguments).await,
             Command::Keys(arguments) => keys::run(&arguments),
-            Command::Audit(arguments) => audit::run(*arguments).await,
+            Command::Audit(arguments) => operate::run_audit(*arguments).await,
             Command::Saga(arguments) => operate::run_saga(*arguments).await,
             Command::DeadLetters(arguments) => operate::run_dead_letters(*arguments).await,
             Command::Bench(arguments) => bench::run(*arguments).await,

@@ -5,9 +5,11 @@ mod client;
 mod dead_letters;
 mod saga;
 mod shown;
+mod trail;
 
 pub(crate) use dead_letters::{DeadLettersArguments, run as run_dead_letters};
 pub(crate) use saga::{SagaArguments, run as run_saga};
+pub(crate) use trail::{AuditCommand, run as run_audit};
 
 /// An id on the command line.
 fn id(text: &str) -> Result<uuid::Uuid, &'static str> {

@@ -2,6 +2,7 @@
 //! healthy waits behind them. The saga asks again anyway.
 
 mod desk;
+mod trail;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use crate::metric_names;
 
 pub use desk::{DeadLetterDesk, DeadLetterDesks, Letter, LetterGroup, RedriveError};
+pub use trail::{LetterAction, OnBehalf};
 
 /// The most of a payload that is kept, in bytes: a message's own bound.
 const PAYLOAD_BYTES_MAX: usize = crate::envelope::MAX_MESSAGE_BYTES;

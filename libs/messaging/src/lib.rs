@@ -35,7 +35,9 @@ mod wake;
 
 pub use batch_loop::start;
 pub use bus::{Bus, ConnectError};
-pub use dead_letters::{DeadLetterDesk, DeadLetterDesks, Letter, LetterGroup, RedriveError};
+pub use dead_letters::{
+    DeadLetterDesk, DeadLetterDesks, Letter, LetterAction, LetterGroup, OnBehalf, RedriveError,
+};
 pub use decider::{Answer, Decided, Decider, DecodeError, OutgoingCommand};
 pub use envelope::{BATCH_CONTENT_TYPE, Item, MAX_ITEMS, MAX_MESSAGE_BYTES};
 pub use failure::{BatchError, FailureKind};

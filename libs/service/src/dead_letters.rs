@@ -1,8 +1,9 @@
 //! Dead letters over HTTP: every service of the process at one address, told apart by their names.
-//! Looked at by group, sent again at a rate, discarded with a reason that stands in the log.
+//! Looked at by group, sent again at a rate, discarded with a reason; what was done stands in a trail.
 
 mod change;
 mod shown;
+mod trail;
 
 use axum::extract::State;
 use futures::future::try_join_all;
@@ -25,6 +26,7 @@ pub(crate) fn routes(desks: DeadLetterDesks) -> OpenApiRouter {
         .routes(routes!(with_id))
         .routes(routes!(change::redrive))
         .routes(routes!(change::discard))
+        .routes(routes!(trail::list))
         .with_state(desks)
 }
 

@@ -16,6 +16,13 @@ async fn groups(operator: &Client) -> Vec<Value> {
     answer.body["items"].as_array().unwrap().clone()
 }
 
+/// What was done with them, the latest first.
+async fn trail(operator: &Client, query: &str) -> Vec<Value> {
+    let answer = operator.get(&format!("/internal/api/v1/audit/dead-letters{query}")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body["items"].as_array().unwrap().clone()
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_is_seen_by_group_and_discarded() {
     let shop = Shop::open().await;
@@ -50,6 +57,18 @@ async fn what_cannot_be_read_is_seen_by_group_and_discarded() {
     let answer = operator.post(&discard, &all).await;
     assert_eq!((&answer.body["succeeded"], &answer.body["left"]), (&json!(1), &json!(0)), "{answer:?}");
     assert_eq!(groups(&operator).await.len(), 1);
+    let done = trail(&operator, "").await;
+    assert_eq!(done.len(), 2, "each letter once: {done:?}");
+    let first = &done[1];
+    assert_eq!((&first["letter_id"], &first["service"]), (&json!(id), &json!("orchestrator")));
+    assert_eq!(
+        (&first["action"], &first["reason"], &first["after"]),
+        (&json!("discard"), &json!("garbage"), &json!("discarded"))
+    );
+    assert!(first["actor"].as_str().unwrap().starts_with("operator "), "{first}");
+    assert_eq!((&first["before"]["group"], &first["before"]["error"]), (&two["group"], &letter["error"]));
+    let newest = trail(&operator, "?limit=1").await;
+    assert_eq!(newest, done[..1]);
 }
 
 #[tokio::test]
@@ -77,6 +96,11 @@ async fn a_letter_is_sent_again_as_it_came_and_once() {
     assert_eq!(rejected["reason"], "insufficient_funds");
     assert_eq!(operator.post(&redrive, &body).await.problem(), (404, "not_found"));
     assert_eq!(groups(&operator).await, [Value::Null; 0]);
+    let done = trail(&operator, "").await;
+    assert_eq!(
+        (done.len(), &done[0]["action"], &done[0]["after"]),
+        (1, &json!("redrive"), &json!("sent_again"))
+    );
 }
 
 #[tokio::test]
@@ -95,6 +119,7 @@ async fn a_letter_that_no_stream_takes_stays() {
         "{answer:?}"
     );
     assert_eq!(groups(&operator).await.len(), 1);
+    assert_eq!(trail(&operator, "").await, [Value::Null; 0], "nothing was done");
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ struct ChangeArguments {
     /// Only of this service.
     #[arg(long)]
     service: Option<String>,
-    /// Why; it stands in the service's log.
+    /// Why; it stands in the audit trail.
     #[arg(long)]
     reason: String,
     /// At most so many a second.

@@ -48,7 +48,7 @@ const PUBLIC: [(&str, &str); 25] = [
 
 const OPERATORS: &str = "401 403 403 in 403";
 
-const INTERNAL: [(&str, &str); 20] = [
+const INTERNAL: [(&str, &str); 21] = [
     // The user service alone.
     ("POST /internal/api/v1/register", "401 403 403 403 403"),
     // For gateways, which ask with their users' tokens.
@@ -66,6 +66,7 @@ const INTERNAL: [(&str, &str); 20] = [
     ("POST /internal/api/v1/pauses/resume", OPERATORS),
     ("GET /internal/api/v1/audit/actions", OPERATORS),
     ("GET /internal/api/v1/audit/money", OPERATORS),
+    ("GET /internal/api/v1/audit/dead-letters", OPERATORS),
     ("GET /internal/api/v1/dead-letters", OPERATORS),
     ("GET /internal/api/v1/dead-letters/groups/{id}", OPERATORS),
     ("GET /internal/api/v1/dead-letters/{id}", OPERATORS),

@@ -94,7 +94,7 @@ pub(crate) const PUBLIC: [Row; 25] = [
 ];
 
 /// What operators and other services reach.
-pub(crate) const INTERNAL: [Row; 20] = [
+pub(crate) const INTERNAL: [Row; 21] = [
     row("POST", "/internal/api/v1/register", "201 AUTH ROLE 409 BODY", "user_id"),
     row("GET", "/internal/api/v1/user/{id}/profile", "200 AUTH ROLE 404", PROFILE),
     row("PUT", "/internal/api/v1/user/{id}/roles", "200 AUTH ROLE 404 BODY", "user_id roles"),
@@ -135,6 +135,12 @@ pub(crate) const INTERNAL: [Row; 20] = [
         "200 AUTH ROLE QUERY",
         "items[action_id at actor action reason saga_id? key? target? accepted_difference \
          before?[status step? attempt stuck paused] after?[status step? attempt stuck paused]] next_cursor",
+    ),
+    row(
+        "GET",
+        "/internal/api/v1/audit/dead-letters",
+        "200 AUTH ROLE QUERY",
+        "items[action_id service at actor action reason letter_id before after] next_cursor",
     ),
     row(
         "GET",

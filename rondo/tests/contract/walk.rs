@@ -282,6 +282,8 @@ async fn looks_at_dead_letters(walk: &mut Walk) {
             walk.post(&inside, &format!("{all}/{deed}"), json!({ "ids": [id], "reason": "a walk" })).await;
         assert_eq!(answer.problem(), (404, "not_found"));
     }
+    let trail = walk.get(&inside, "/internal/api/v1/audit/dead-letters").await;
+    assert_eq!(trail.body["items"], json!([]));
 }
 
 /// The timeline of an order that can go no further, to its end.

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Query
 use uuid::Uuid;
 
 use super::PAYLOAD_BYTES_MAX;
+use super::trail::OnBehalf;
 use crate::bus::Bus;
 use crate::envelope::BATCH_CONTENT_TYPE;
 
@@ -24,7 +25,7 @@ pub struct DeadLetterDesks(Arc<Mutex<Vec<DeadLetterDesk>>>);
 #[derive(Debug, Clone)]
 pub struct DeadLetterDesk {
     service: &'static str,
-    db: DatabaseConnection,
+    pub(super) db: DatabaseConnection,
     bus: Bus,
 }
 
@@ -166,29 +167,18 @@ impl DeadLetterDesk {
     ///
     /// # Errors
     /// It was not taken by a stream; it is still there.
-    pub async fn redrive(&self, letter: &Letter) -> Result<(), RedriveError> {
+    pub async fn redrive(&self, letter: &Letter, by: OnBehalf<'_>) -> Result<(), RedriveError> {
         if letter.payload.len() >= PAYLOAD_BYTES_MAX {
             return Err(RedriveError::Cut);
         }
         let (headers, payload) = letter.as_message();
         let jetstream = self.bus.jetstream();
         jetstream.publish_with_headers(letter.subject.clone(), headers, payload).await?.await?;
-        self.discard(letter).await?;
+        self.take_off_redriven(letter, by).await?;
         Ok(())
     }
 
-    /// Takes a letter off the table; whether it was still there as it was read.
-    ///
-    /// # Errors
-    /// The database refuses.
-    pub async fn discard(&self, letter: &Letter) -> Result<bool, DbErr> {
-        let sql = "DELETE FROM dead_letters WHERE letter_id = $1 AND count = $2";
-        let values: [Value; 2] = [letter.letter_id.into(), letter.count.into()];
-        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
-        Ok(self.db.execute_raw(statement).await?.rows_affected() > 0)
-    }
-
-    async fn query(
+    pub(super) async fn query(
         &self,
         sql: &str,
         values: impl IntoIterator<Item = Value>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use messaging::{DeadLetterDesk, DeadLetterDesks, Letter};
+use messaging::{DeadLetterDesk, DeadLetterDesks, Letter, OnBehalf};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, MissedTickBehavior};
 use utoipa::ToSchema;
@@ -34,7 +34,7 @@ pub(super) struct Change {
     /// Only of this service.
     #[schema(nullable = false, min_length = 1, max_length = 100)]
     service: Option<String>,
-    /// Why; for the log.
+    /// Why; for the trail.
     #[schema(min_length = 1, max_length = 500)]
     reason: String,
     /// At most so many a second; default 50.
@@ -140,6 +140,8 @@ async fn perform(
     let desks = desks_of(desks, change.service.as_deref())?;
     // What comes back while this goes on is not left over: it failed again.
     let began = chrono::Utc::now();
+    let actor = format!("operator {operator}");
+    let by = OnBehalf { actor: &actor, reason: &change.reason };
     let chosen = chosen(&desks, change).await?;
     if chosen.is_empty() {
         return Err(Problem::not_found());
@@ -154,7 +156,7 @@ async fn perform(
         if Instant::now() >= until {
             break;
         }
-        let why = deed.done_to(desk, &letter).await.err();
+        let why = deed.done_to(desk, &letter, by).await.err();
         tracing::warn!(
             service = desk.service(), letter = %letter.letter_id, subject = letter.subject, ?deed, %operator,
             reason = change.reason, failed = why, "an operator's word on a dead letter"
@@ -189,10 +191,10 @@ async fn chosen<'a>(
 }
 
 impl Deed {
-    async fn done_to(self, desk: &DeadLetterDesk, letter: &Letter) -> Result<(), String> {
+    async fn done_to(self, desk: &DeadLetterDesk, letter: &Letter, by: OnBehalf<'_>) -> Result<(), String> {
         match self {
-            Self::Redrive => desk.redrive(letter).await.map_err(|error| error.to_string()),
-            Self::Discard => match desk.discard(letter).await {
+            Self::Redrive => desk.redrive(letter, by).await.map_err(|error| error.to_string()),
+            Self::Discard => match desk.discard(letter, by).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err("it came again in between".to_owned()),
                 Err(error) => Err(error.to_string()),
