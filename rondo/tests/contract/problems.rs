@@ -67,6 +67,8 @@ async fn every_service_tells_problems_alike() {
     a_method_that_a_path_does_not_know_is_refused_with_those_it_does(&system).await;
     a_body_that_is_too_large_is_refused_by_every_service(&system).await;
     a_body_that_cannot_be_read_is_refused_by_every_service(&system).await;
+    a_wrong_value_is_told_in_words_of_the_api(&system).await;
+    a_parameter_that_comes_twice_is_refused_by_every_list(&system).await;
     a_malformed_or_unknown_id_is_not_found(&system).await;
     what_postgres_cannot_store_is_refused_before_it_is_asked(&system).await;
 }
@@ -201,18 +203,66 @@ async fn a_body_that_cannot_be_read_is_refused_by_every_service(system: &System)
                 send_text(client, method.clone(), path, "application/json", malformed.to_owned()).await;
             is_problem(&answer, 400, "malformed_request", path);
         }
-        for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json"] {
+        for content_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+            "json",
+            "application/json; charset=utf-16",
+            "application/json; charset=\"iso-8859-1\"",
+        ] {
             let answer = send_text(client, method.clone(), path, content_type, "{}".to_owned()).await;
             is_problem(&answer, 415, "unsupported_media_type", path);
         }
-        let answer =
-            send_text(client, method.clone(), path, "application/json", "{\"colour\":1}".to_owned()).await;
-        is_problem(&answer, 422, "validation_failed", path);
-        assert_eq!(answer.body["errors"][0]["field"], "colour", "{path}");
+        for content_type in ["application/json", "application/json; charset=UTF-8"] {
+            let answer =
+                send_text(client, method.clone(), path, content_type, "{\"colour\":1}".to_owned()).await;
+            is_problem(&answer, 422, "validation_failed", path);
+            assert_eq!(answer.body["errors"][0]["field"], "colour", "{path}");
+        }
         let not_utf8 = client.request(method, path).header("content-type", "application/json");
         let answer = client.send(not_utf8.body(vec![b'{', b'"', 0xff, b'"', b':', b'1', b'}'])).await;
         is_problem(&answer, 400, "malformed_request", path);
     }
+}
+
+async fn a_wrong_value_is_told_in_words_of_the_api(system: &System) {
+    let (client, operator) = (system.client(ALL, Uuid::now_v7()), system.operator(ALL));
+    let item = |quantity: &str| json!({ "items": [{ "position_id": Uuid::now_v7(), "quantity": quantity }] });
+    for (path, body, field, words) in [
+        ("/api/v1/account", json!({ "amount": "5" }), "amount", "must be a whole number"),
+        ("/api/v1/account", json!({}), "amount", "is missing"),
+        ("/api/v1/login", json!({ "email": 5, "password": "correct horse" }), "email", "must be text"),
+        ("/api/v1/order", json!({ "price": 1.5 }), "price", "must be a whole number"),
+        ("/api/v1/order", json!({ "price": u64::MAX }), "price", "is out of range"),
+        ("/api/v1/order", item("many"), "items[0].quantity", "must be a whole number"),
+        ("/api/v1/order", json!({ "items": {} }), "items", "must be a list"),
+        ("/api/v1/order/received", json!({ "order_id": "mine" }), "order_id", "must be a UUID"),
+    ] {
+        let answer = client.post(path, &body).await;
+        is_problem(&answer, 422, "validation_failed", path);
+        assert_eq!(answer.body["errors"], json!([{ "field": field, "message": words }]), "{path}: {body}");
+    }
+    let (path, body) = (position(), json!({ "name": "Tea", "price": true, "available": 1 }));
+    let answer = operator.put(&path, &body).await;
+    is_problem(&answer, 422, "validation_failed", &path);
+    assert_eq!(answer.body["errors"][0]["message"], "must be a whole number");
+}
+
+async fn a_parameter_that_comes_twice_is_refused_by_every_list(system: &System) {
+    let (client, operator) = (system.client(ALL, Uuid::now_v7()), system.operator(ALL));
+    let lists = PUBLIC.iter().map(|row| (row, &client)).chain(INTERNAL.iter().map(|row| (row, &operator)));
+    let lists: Vec<_> =
+        lists.filter(|(row, _)| row.statuses.contains("QUERY") && !row.path.contains('{')).collect();
+    assert!(lists.len() > 5, "{}", lists.len());
+    for (Row { path, .. }, client) in lists {
+        let answer = client.get(&format!("{path}?limit=1&limit=2")).await;
+        is_problem(&answer, 422, "validation_failed", path);
+        let expected = json!([{ "field": "limit", "message": "must be given once" }]);
+        assert_eq!(answer.body["errors"], expected, "{path}");
+    }
+    let (path, twice) = ("/internal/api/v1/dead-letters", "service=stock&service=billing");
+    is_problem(&operator.get(&format!("{path}?{twice}")).await, 422, "validation_failed", path);
 }
 
 fn position() -> String {
