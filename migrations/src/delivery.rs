@@ -62,6 +62,11 @@ CREATE TABLE recipients (
 );
 ";
 
+/// By it is found whether anybody is still booked in an hour that is over.
+const BOOKINGS_BY_SLOT: &str = "
+CREATE INDEX bookings_by_slot ON bookings (slot_id) WHERE slot_id IS NOT NULL;
+";
+
 first_migration!(
     "delivery",
     SLOTS,
@@ -70,5 +75,6 @@ first_migration!(
     RECIPIENTS,
     OUTBOX,
     DEAD_LETTERS;
+    "m0002_delivery_bookings_by_slot" => BOOKINGS_BY_SLOT;
     "m0003_delivery_dead_letter_actions" => DEAD_LETTER_ACTIONS
 );

@@ -9,6 +9,7 @@ mod decider;
 mod delivery;
 mod http;
 mod recipient;
+mod retention;
 mod slot;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[ProfileChanged::TYPE])];
     let deliveries =
         messaging::start(rules, writer, &house.bus, publisher, sources, LoopLimits::default(), &runtime);
+    retention::start(reader.clone(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let desk = Arc::new(http::Desk { deliveries, reader });
     Ok(Part { public: http::public().with_state(desk), ready, ..Part::new(SERVICE) })

@@ -28,6 +28,27 @@ async fn a_reservation_is_answered_with_a_courier_and_repeated_with_the_same() {
 }
 
 #[tokio::test]
+async fn a_booking_whose_hour_has_left_answers_as_before() {
+    let city = City::with_couriers(1).await;
+    let (command, road) = (reserve(10), &city.bed.road);
+    let said = road.ask(&command).await;
+    assert_eq!(
+        city.number("WITH gone AS (DELETE FROM slots RETURNING 1) SELECT count(*) FROM gone", []).await,
+        1
+    );
+    assert_eq!(road.ask(&command).await, said);
+    let released = road.ask(&release(&command)).await;
+    assert_eq!(released.outcome, Outcome::Fault, "nobody is busy in it: {released:?}");
+    assert_eq!(
+        road.ask(&reserve(10)).await.done::<ReserveCourier>().courier,
+        1,
+        "the next batch is none the worse"
+    );
+    assert_eq!(city.number("SELECT count(*) FROM dead_letters", []).await, 0);
+    city.delivery.stop().await;
+}
+
+#[tokio::test]
 async fn the_same_commands_many_times_in_one_message_happen_once() {
     let city = City::with_couriers(5).await;
     let (courier, delivery) = (reserve(10), schedule(None));
