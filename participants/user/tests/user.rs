@@ -245,6 +245,7 @@ async fn a_bad_profile_is_refused_and_changes_nothing() {
     for bad in [
         json!({ "phone": "call me" }),
         json!({ "address": "x".repeat(501) }),
+        json!({ "address": " \n " }),
         json!({ "locale": "fr" }),
         json!({ "email": "other@example.com" }),
         json!({ "name": "a\u{0}b", "address": "Rue 2" }),
