@@ -198,3 +198,80 @@ fn step(line: &SagaLine) -> Option<OrderEvent> {
     let what = customers_word(line.event).filter(|word| !["sent", "undo_sent"].contains(word))?;
     Some(OrderEvent { at: line.at, what, step: line.step.clone(), reason: line.detail.clone(), status: None })
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use contracts::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::order::{Goods, Order};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::default() + TimeDelta::seconds(seconds)
+    }
+
+    fn line(seq: u32, seconds: i64, event: &'static str, detail: Option<&str>) -> SagaLine {
+        let detail = detail.map(str::to_owned);
+        SagaLine { seq, at: at(seconds), step: None, event, attempt: None, detail, payload: None }
+    }
+
+    fn received() -> OrderRow {
+        let order = Order {
+            order_id: Uuid::now_v7(),
+            user_id: Uuid::now_v7(),
+            goods: Goods::Asked(Vec::new()),
+            price: None,
+            delivery: None,
+            comment: None,
+            created_at: at(0),
+            held_until: None,
+        };
+        let sent = OrderRow::confirmed(&order, at(1)).moved_to(OrderStatus::Sent, at(3));
+        sent.moved_to(OrderStatus::Received, at(6))
+    }
+
+    fn known() -> Known {
+        let own = vec![
+            line(1, 0, "begun", None),
+            line(1, 0, "sent", None),
+            line(2, 1, "confirmed", None),
+            line(2, 1, "published", Some("order.order_confirmed.v1")),
+            line(3, 2, "done", None),
+            line(4, 5, "done", None),
+            line(4, 5, "finished", Some("completed")),
+        ];
+        Known { row: received(), own, cancelling: Vec::new(), is_old: false, is_over: true }
+    }
+
+    #[test]
+    fn what_the_courier_said_stands_where_its_time_puts_it() {
+        let told: Vec<_> = known().after(Told::default()).into_iter().map(|(_, event)| event.what).collect();
+        let expected =
+            ["begun", "pending", "confirmed", "confirmed", "done", "sent", "done", "finished", "received"];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn from_every_id_on_the_rest_is_told_and_ids_that_were_never_told_are_known() {
+        let known = known();
+        let all = known.after(Told::default());
+        for (index, (told, _)) in all.iter().enumerate() {
+            assert!(known.has_told(*told), "{told}");
+            assert_eq!(known.after(*told), all[index + 1..], "{told}");
+        }
+        for never in ["5-1.0-0.received", "4-3.0-0.received", "4-2.1-1.received", "1-2.0-0.sent", "4-2.0-0"] {
+            assert!(!known.has_told(never.parse().unwrap()), "{never}");
+        }
+    }
+
+    #[test]
+    fn whoever_heard_the_courier_first_misses_nothing_of_the_tail() {
+        // A reader who looked before the tail's record was there.
+        let told: Told = "3-1.0-0.sent".parse().unwrap();
+        assert!(known().has_told(told));
+        let rest: Vec<_> = known().after(told).into_iter().map(|(_, event)| event.what).collect();
+        assert_eq!(rest, ["done", "finished", "received"]);
+    }
+}
