@@ -1,5 +1,6 @@
 //! Busy ports are named, with who holds them.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 
 use sandbox::{Error, Nats, NatsOptions, Postgres, PostgresOptions, free_port, require_free};
@@ -11,6 +12,12 @@ fn assert_names(error: &Error, port: u16, wanted: &str) {
     assert_eq!((*named, wanted_for.as_str()), (port, wanted));
     let holder = held_by.as_ref().expect("we may see our own process");
     assert!(holder.contains(&std::process::id().to_string()), "{holder}");
+}
+
+#[test]
+fn no_port_is_given_twice() {
+    let ports: BTreeSet<u16> = (0..2_000).map(|_| free_port()).collect();
+    assert_eq!(ports.len(), 2_000);
 }
 
 #[test]
