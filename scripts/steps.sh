@@ -5,6 +5,9 @@ passed=0
 failed=0
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
+# What failed, for the end of a long output.
+failures=$reports/failures
+touch "$failures"
 
 count() { # <passed> <failed>
     passed=$((passed + $1))
@@ -25,13 +28,15 @@ run_step() { # <name> <command>...
 
 # A step that counts as one.
 check() { # <name> <command>...
-    if run_step "$@"; then count 1 0; else count 0 1; fi
+    local status=0
+    run_step "$@" || status=$?
+    count_report "$1" "$status" $((status == 0)) 0
 }
 
 # Says that a step is pointless now, which counts as its failure.
 give_up() { # <name> <reason>
     printf '\n=== %s: not run, because %s\n' "$1" "$2"
-    count 0 1
+    count_report "$1" 1 0 0
 }
 
 # Counts what cargo's test programs report. A run that fails without a failed test (one that crashed, say) counts as one.
@@ -40,22 +45,28 @@ check_cargo_tests() { # <name> <command>...
     run_step "$1" tee_into "$report" "${@:2}" || status=$?
     sums=$(awk '/^test result: / { passed += $4; failed += $6 } END { print passed + 0, failed + 0 }' "$report")
     # shellcheck disable=SC2086 # two numbers
-    count_report "$status" $sums
+    count_report "$1" "$status" $sums
+    if [ "$status" -ne 0 ]; then
+        # The names, and the words that each ended with.
+        grep -aE -A1 '^test .* FAILED$|panicked at ' "$report" | grep -av '^--$\|\.\.\. ok$' >>"$failures" || true
+    fi
 }
 
-# Counts <passed> and <failed> of a step with this exit status.
-count_report() { # <status> <passed> <failed>
-    local failures=$3
-    if [ "$1" -ne 0 ] && [ "$failures" -eq 0 ]; then failures=1; fi
-    count "$2" "$failures"
+# Counts <passed> and <failed> of a step with this exit status; one that failed without counting has one failure.
+count_report() { # <name> <status> <passed> <failed>
+    local missed=$4
+    if [ "$2" -ne 0 ] && [ "$missed" -eq 0 ]; then missed=1; fi
+    [ "$missed" -eq 0 ] || printf '%s: FAILED\n' "$1" >>"$failures"
+    count "$3" "$missed"
 }
 
 tee_into() { # <file> <command>...
     "${@:2}" 2>&1 | tee "$1"
 }
 
-# The last line, and the script's exit status.
+# What failed, then the last line, and the script's exit status.
 finish() {
+    [ ! -s "$failures" ] || printf '\n=== what failed\n%s\n' "$(<"$failures")"
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }

@@ -15,7 +15,7 @@ check_newman() {
     run_step "newman end to end" scripts/newman-e2e.sh "$report" || status=$?
     [ ! -s "$report" ] || sums=$(<"$report")
     # shellcheck disable=SC2086 # two numbers
-    count_report "$status" $sums
+    count_report "newman end to end" "$status" $sums
 }
 
 check "servers" scripts/install-servers.sh
