@@ -96,6 +96,13 @@ CREATE INDEX operator_actions_accepted ON operator_actions (key) WHERE accepted_
 /// The row says only what it is now; a timeline that is read late tells also when the order was sent.
 const ORDERS_SENT_AT: &str = "ALTER TABLE orders ADD COLUMN sent_at timestamptz;";
 
+/// A row for what one commit decided, no more for each of its inputs.
+const HISTORY_BY_COMMIT: &str = "
+ALTER TABLE saga_history ADD COLUMN inputs text;
+UPDATE saga_history SET inputs = '[[' || input || ',' || effects || ']]';
+ALTER TABLE saga_history ALTER COLUMN inputs SET NOT NULL, DROP COLUMN input, DROP COLUMN effects;
+";
+
 first_migration!(
     "orchestrator",
     SAGAS,
@@ -106,5 +113,6 @@ first_migration!(
     IDEMPOTENCY_KEYS,
     DEAD_LETTERS;
     "m0002_orchestrator_sent_at" => ORDERS_SENT_AT;
-    "m0003_orchestrator_dead_letter_actions" => DEAD_LETTER_ACTIONS
+    "m0003_orchestrator_dead_letter_actions" => DEAD_LETTER_ACTIONS;
+    "m0004_orchestrator_history_by_commit" => HISTORY_BY_COMMIT
 );

@@ -18,8 +18,8 @@ pub use order::{CancellationWorkflow, CancellationWorkflowManager, OrderWorkflow
 /// This service's name.
 pub const SERVICE: &str = "orchestrator";
 
-/// Connections for the loops: one transaction is in flight in each, the outbox is marked beside them.
-const WRITERS: u32 = 3;
+/// Connections for the loops of the workflows.
+const WRITERS: u32 = 2 * messaging::LOOP_CONNECTIONS;
 /// Connections for everything that only looks.
 const READERS: u32 = 8;
 

@@ -151,7 +151,7 @@ impl<W: Workflow> WorkflowManager<W> {
             sources.push(Source::events(W::NAME, W::HEARS));
         }
         let handle =
-            messaging::start(decider, writer, bus, publisher, sources, LoopLimits::default(), runtime);
+            messaging::start(decider, &writer, bus, &publisher, sources, LoopLimits::default(), runtime);
         sweep::start(handle.clone(), bus.clone(), reader.clone(), Arc::clone(&admission), runtime);
         waiters::hear_others(W::NAME, bus.clone(), Arc::clone(&waiters), runtime);
         Ok(Self { handle, waiters, admission, reader })

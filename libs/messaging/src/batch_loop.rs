@@ -3,6 +3,10 @@
 //! Batches form by themselves: while one commits, the next gathers. When a batch fails, the reason
 //! decides (see [`FailureKind`]): nothing healthy is lost with what is poisonous, and nothing is
 //! counted against an input because the database was away.
+//!
+//! A service runs it twice: promptly for callers and for messages that somebody waits for, and patiently
+//! for messages that [can wait](Decider::can_wait). To each other the two are what a second process of the
+//! same service is: whoever locks a row first goes first.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -24,6 +28,7 @@ use crate::dead_letters::DeadLetters;
 use crate::decider::{Answer, Decided, Decider};
 use crate::failure::{BatchError, FailureKind};
 use crate::handle::{Arrived, CallError, Handle, LoopLimits, Origin};
+use crate::inbox::Inbox;
 use crate::metric_names;
 use crate::outbox::{self, StoredEvents};
 use crate::outgoing::Outgoing;
@@ -38,49 +43,51 @@ const CONFLICTS_MAX: u32 = 16;
 /// Pauses while the database is away.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// How long an input waits whose row somebody holds.
-const ASIDE: Duration = Duration::from_millis(500);
 
-/// Starts a service's loop over its sources.
+/// Connections that the two loops of a [`start`] use: a transaction is in flight in each, dead letters and the
+/// marks of the outbox are written beside them.
+pub const LOOP_CONNECTIONS: u32 = 3;
+
+/// Starts a service's two loops over its sources: the prompt one, whose handle is returned, and the patient one.
 pub fn start<D: Decider>(
     decider: D,
-    db: DatabaseConnection,
+    db: &DatabaseConnection,
     bus: &Bus,
-    publisher: Publisher,
+    publisher: &Publisher,
     sources: Vec<Source>,
     limits: LoopLimits,
     runtime: &Runtime,
 ) -> Handle<D> {
     let decider = Arc::new(decider);
     let (calls, called) = mpsc::channel(limits.calls_waiting_max);
-    let (inbound, arrived) = mpsc::channel(limits.batch_inputs_max);
-    runtime.dead_letters.put_up(D::SERVICE, &db, bus);
+    let (prompt, prompt_messages) = mpsc::channel(limits.batch_inputs_max);
+    let (patient, patient_messages) = mpsc::channel(limits.batch_inputs_max);
+    runtime.dead_letters.put_up(D::SERVICE, db, bus);
     let dead_letters = DeadLetters::new(D::SERVICE, db.clone(), runtime.shutdown.clone());
     for source in sources {
         let receiver = Receiver {
             bus: bus.clone(),
             source,
             decider: Arc::clone(&decider),
-            inbound: inbound.clone(),
+            prompt: prompt.clone(),
+            patient: patient.clone(),
             dead_letters: dead_letters.clone(),
             shutdown: runtime.shutdown.clone(),
         };
         runtime.tasks.spawn(receiver.run());
     }
-    let batch_loop = BatchLoop {
-        decider,
-        db,
-        publisher,
-        dead_letters,
+    let batch_loop = |calls, messages, gather| BatchLoop {
+        decider: Arc::clone(&decider),
+        db: db.clone(),
+        publisher: publisher.clone(),
+        dead_letters: dead_letters.clone(),
         limits,
-        calls: called,
-        inbound: arrived,
-        aside: VecDeque::new(),
-        calls_open: true,
-        inbound_open: true,
+        inbox: Inbox::new(calls, messages, gather, limits.batch_inputs_max),
         shutdown: runtime.shutdown.clone(),
     };
-    runtime.tasks.spawn(batch_loop.run());
+    let (_, no_calls) = mpsc::channel(1);
+    runtime.tasks.spawn(batch_loop(called, prompt_messages, Duration::ZERO).run());
+    runtime.tasks.spawn(batch_loop(no_calls, patient_messages, limits.gather_max).run());
     Handle::new(calls, limits.call_wait_max)
 }
 
@@ -90,14 +97,7 @@ struct BatchLoop<D: Decider> {
     publisher: Publisher,
     dead_letters: DeadLetters,
     limits: LoopLimits,
-    calls: mpsc::Receiver<Arrived<D>>,
-    inbound: mpsc::Receiver<Arrived<D>>,
-    /// Inputs whose row somebody held, each with the time of its next try.
-    aside: VecDeque<(Instant, Arrived<D>)>,
-    /// Whether anybody may still call.
-    calls_open: bool,
-    /// Whether any receiver may still bring messages.
-    inbound_open: bool,
+    inbox: Inbox<D>,
     shutdown: CancellationToken,
 }
 
@@ -111,63 +111,9 @@ struct Committed<D: Decider> {
 
 impl<D: Decider> BatchLoop<D> {
     async fn run(mut self) {
-        while let Some(batch) = self.gather().await {
+        while let Some(batch) = self.inbox.next_batch(&self.publisher).await {
             self.process(batch).await;
         }
-    }
-
-    /// Awaits the first input, then drains what is ready. Messages are only taken while the publisher
-    /// has room for what they lead to. `None`: the process stops and every caller is gone.
-    async fn gather(&mut self) -> Option<Vec<Arrived<D>>> {
-        loop {
-            let stopping = self.shutdown.is_cancelled();
-            if stopping && !self.calls_open {
-                return None;
-            }
-            if self.aside.front().is_some_and(|(due, _)| *due <= Instant::now()) {
-                return self.aside.pop_front().map(|(_, arrived)| vec![arrived]);
-            }
-            let next_aside = self.aside.front().map(|(due, _)| *due);
-            let has_room = self.publisher.has_room();
-            let pulling = has_room && !stopping && self.inbound_open;
-            let first = tokio::select! {
-                biased;
-                called = self.calls.recv(), if self.calls_open => {
-                    self.calls_open = called.is_some();
-                    called
-                }
-                arrived = self.inbound.recv(), if pulling => {
-                    self.inbound_open = arrived.is_some();
-                    arrived
-                }
-                () = self.publisher.room(), if !has_room => None,
-                () = self.shutdown.cancelled(), if !stopping => None,
-                () = sleep_until(next_aside), if next_aside.is_some() => None,
-            };
-            if let Some(first) = first {
-                return Some(self.drain(first, pulling));
-            }
-        }
-    }
-
-    /// Half of a batch is for callers at first, so that neither side starves the other.
-    fn drain(&mut self, first: Arrived<D>, with_messages: bool) -> Vec<Arrived<D>> {
-        let max = self.limits.batch_inputs_max;
-        let mut batch = Vec::with_capacity(max);
-        batch.push(first);
-        let fill = |batch: &mut Vec<_>, from: &mut mpsc::Receiver<_>, up_to: usize| {
-            while batch.len() < up_to
-                && let Ok(next) = from.try_recv()
-            {
-                batch.push(next);
-            }
-        };
-        fill(&mut batch, &mut self.calls, max / 2);
-        if with_messages {
-            fill(&mut batch, &mut self.inbound, max);
-        }
-        fill(&mut batch, &mut self.calls, max);
-        batch
     }
 
     /// Brings every input of a batch to its end: committed, put aside, or buried.
@@ -211,10 +157,7 @@ impl<D: Decider> BatchLoop<D> {
                     self.hear_callers(&mut waiting);
                 }
                 _ if batch.len() > 1 => split(batch, &mut waiting),
-                FailureKind::LockTimeout => {
-                    let due = Instant::now() + ASIDE;
-                    self.aside.extend(batch.into_iter().map(|arrived| (due, arrived)));
-                }
+                FailureKind::LockTimeout => self.inbox.put_aside(batch),
                 FailureKind::Conflict | FailureKind::Poison => {
                     conflicts = 0;
                     for arrived in batch {
@@ -228,7 +171,7 @@ impl<D: Decider> BatchLoop<D> {
     /// While the database is away, callers must not wait unheard behind the batch that is tried again:
     /// here they can be given up in time.
     fn hear_callers(&mut self, waiting: &mut VecDeque<Vec<Arrived<D>>>) {
-        while let Ok(called) = self.calls.try_recv() {
+        while let Some(called) = self.inbox.next_call() {
             match waiting.back_mut() {
                 Some(last) if last.len() < self.limits.batch_inputs_max => last.push(called),
                 _ => waiting.push_back(vec![called]),
@@ -343,12 +286,6 @@ fn split<D: Decider>(mut batch: Vec<Arrived<D>>, waiting: &mut VecDeque<Vec<Arri
     let second = batch.split_off(batch.len() / 2);
     waiting.push_front(second);
     waiting.push_front(batch);
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    if let Some(due) = due {
-        tokio::time::sleep_until(due).await;
-    }
 }
 
 fn jittered(pause: Duration) -> Duration {

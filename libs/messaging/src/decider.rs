@@ -28,6 +28,13 @@ pub trait Decider: Send + Sync + 'static {
     /// The item is of no known type or its payload not of that type: it becomes a dead letter.
     fn decode(&self, item: &Item<'_>) -> Result<Self::Input, DecodeError>;
 
+    /// Whether nobody waits for what this message leads to, so that it may gather others for a moment
+    /// ([`gather_max`](crate::LoopLimits::gather_max)): fewer commits, and a row that several of them change is
+    /// written once.
+    fn can_wait(&self, _input: &Self::Input) -> bool {
+        false
+    }
+
     /// Locks the parent rows that these inputs touch, in the order of their keys, then reads the rest.
     fn load(
         &self,

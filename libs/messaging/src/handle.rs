@@ -18,11 +18,19 @@ pub struct LoopLimits {
     pub calls_waiting_max: usize,
     /// A call not begun within this is given up, and has changed nothing.
     pub call_wait_max: Duration,
+    /// How long a message that [can wait](crate::Decider::can_wait) gathers others. Under load 50 ms fill a
+    /// batch (docs/performance.md); without load nobody notices them.
+    pub gather_max: Duration,
 }
 
 impl Default for LoopLimits {
     fn default() -> Self {
-        Self { batch_inputs_max: 256, calls_waiting_max: 4_096, call_wait_max: Duration::from_secs(5) }
+        Self {
+            batch_inputs_max: 256,
+            calls_waiting_max: 4_096,
+            call_wait_max: Duration::from_secs(5),
+            gather_max: Duration::from_millis(50),
+        }
     }
 }
 

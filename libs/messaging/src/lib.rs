@@ -21,6 +21,7 @@ mod envelope;
 mod failure;
 mod handle;
 pub mod idempotency;
+mod inbox;
 pub mod metric_names;
 pub mod outbox;
 mod outgoing;
@@ -33,7 +34,7 @@ mod runtime;
 pub mod topology;
 mod wake;
 
-pub use batch_loop::start;
+pub use batch_loop::{LOOP_CONNECTIONS, start};
 pub use bus::{Bus, ConnectError};
 pub use dead_letters::{
     DeadLetterDesk, DeadLetterDesks, Letter, LetterAction, LetterGroup, OnBehalf, RedriveError,

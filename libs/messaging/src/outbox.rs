@@ -13,7 +13,7 @@ use contracts::{EventData, Timestamp};
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
 use serde_json::value::RawValue;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use uuid::{NoContext, Uuid};
 
 use crate::bus::Bus;
@@ -28,6 +28,8 @@ use crate::topology::{EVENTS, StreamSpec};
 
 /// How often what is not acknowledged is looked for.
 const RELAY_EVERY: Duration = Duration::from_secs(5);
+/// How long the marks of rows that arrived gather.
+const MARKED_WITHIN: Duration = Duration::from_millis(500);
 /// A row younger than this may still be on its way.
 const IN_FLIGHT: Duration = Duration::from_secs(10);
 /// How long acknowledged rows are kept for a stream that loses its store.
@@ -125,17 +127,53 @@ fn read_event(text: &RawValue) -> Result<EncodedItem, serde_json::Error> {
     Ok(EncodedItem { subject: item.item_type.into_owned(), text: text.get().to_owned() })
 }
 
-/// Notes that rows reached the stream that was created then, at most at this sequence.
-pub(crate) async fn acknowledge(
-    db: &DatabaseConnection,
-    rows: Vec<Uuid>,
-    stream_created_at: Timestamp,
-    sequence: u64,
-) -> Result<(), DbErr> {
-    let sql = "UPDATE outbox SET stream_created_at = $2, sequence = $3 WHERE row_id = ANY($1)";
-    let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
-    let values: [Value; 3] = [rows.into(), stream_created_at.into(), sequence.into()];
-    db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await.map(|_| ())
+/// Rows that reached the stream which was created then, at most at this sequence.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) rows: Vec<Uuid>,
+    pub(crate) stream_created_at: Timestamp,
+    pub(crate) sequence: u64,
+}
+
+/// Rows that reached a stream and are not marked so yet: the marks of many batches are one commit. If the
+/// process dies before it, their events are sent again, which changes nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Unmarked {
+    reached: Vec<Reached>,
+    due: Option<Instant>,
+}
+
+impl Unmarked {
+    /// Resolves when they are to be marked; never without any.
+    pub(crate) async fn due(&self) {
+        match self.due {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn add(&mut self, news: Reached) {
+        self.due.get_or_insert_with(|| Instant::now() + MARKED_WITHIN);
+        let same = |before: &&mut Reached| before.stream_created_at == news.stream_created_at;
+        match self.reached.iter_mut().find(same) {
+            Some(before) => {
+                before.rows.extend(news.rows);
+                before.sequence = before.sequence.max(news.sequence);
+            }
+            None => self.reached.push(news),
+        }
+    }
+
+    /// Marks them all.
+    pub(crate) async fn mark(&mut self, db: &DatabaseConnection) -> Result<(), DbErr> {
+        let sql = "UPDATE outbox SET stream_created_at = $2, sequence = $3 WHERE row_id = ANY($1)";
+        for Reached { rows, stream_created_at, sequence } in std::mem::take(self).reached {
+            let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+            let values: [Value; 3] = [rows.into(), stream_created_at.into(), sequence.into()];
+            db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Starts what looks for events that did not arrive. `owned` is the stream itself, for its owner: it is
@@ -244,4 +282,24 @@ fn read_row(row: &sea_orm::QueryResult) -> Result<StoredEvents, DbErr> {
 pub fn first_id_at(at: Timestamp) -> Uuid {
     let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
     Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reached(stream: i64, sequence: u64) -> Reached {
+        let stream_created_at = Timestamp::from_timestamp_nanos(stream);
+        Reached { rows: vec![Uuid::now_v7()], stream_created_at, sequence }
+    }
+
+    #[test]
+    fn marks_gather_by_stream_under_the_highest_sequence() {
+        let mut unmarked = Unmarked::default();
+        for news in [reached(1, 7), reached(1, 5), reached(2, 1)] {
+            unmarked.add(news);
+        }
+        let kept: Vec<_> = unmarked.reached.iter().map(|kept| (kept.rows.len(), kept.sequence)).collect();
+        assert_eq!(kept, [(2, 7), (1, 1)], "a stream made anew counts from the start");
+    }
 }

@@ -20,13 +20,16 @@ use crate::bus::Bus;
 use crate::crash::{self, Point};
 use crate::envelope::BATCH_CONTENT_TYPE;
 use crate::metric_names;
-use crate::outbox::{self, StoredEvents};
+use crate::outbox::{Reached, StoredEvents, Unmarked};
 use crate::outgoing::{Outgoing, Packed, Packer};
 use crate::runtime::Runtime;
 use crate::topology::EVENTS;
 
-/// Batches that may wait for the publisher; a full queue stops pulling.
-const QUEUE_BATCHES: usize = 4;
+/// Batches that may wait for the publisher.
+const QUEUE_BATCHES: usize = 8;
+/// With less room than this nothing is pulled: the loops of a service, four at most, may all have a batch in
+/// flight that is handed over next.
+const ROOM_MIN: usize = 4;
 /// Tries for a message whose stream is missing: its owner makes it again in well under a second.
 const NO_STREAM_TRIES: u32 = 4;
 /// The longest pause between two tries.
@@ -63,13 +66,13 @@ impl Publisher {
 
     /// Whether a batch would be taken now.
     pub(crate) fn has_room(&self) -> bool {
-        self.queue.capacity() > 0
+        self.queue.capacity() >= ROOM_MIN
     }
 
     /// Resolves when a batch would be taken.
     pub(crate) async fn room(&self) {
         // A closed queue is a stopping process: nobody waits for it.
-        let _ = self.queue.reserve().await;
+        let _ = self.queue.reserve_many(ROOM_MIN).await;
     }
 
     /// Hands over what a batch decided. Without room it is dropped: everything in it is asked again.
@@ -104,16 +107,34 @@ struct Delivered {
 
 impl Task {
     async fn run(self, mut queued: mpsc::Receiver<Outgoing>) {
-        while let Some(first) = queued.recv().await {
-            let mut batches = vec![first];
-            while let Ok(more) = queued.try_recv() {
-                batches.push(more);
+        let mut unmarked = Unmarked::default();
+        loop {
+            tokio::select! {
+                biased;
+                () = unmarked.due() => self.mark(&mut unmarked).await,
+                first = queued.recv() => {
+                    let Some(first) = first else { break };
+                    let mut batches = vec![first];
+                    while let Ok(more) = queued.try_recv() {
+                        batches.push(more);
+                    }
+                    if let Some(reached) = self.deliver(batches).await {
+                        unmarked.add(reached);
+                    }
+                }
             }
-            self.deliver(batches).await;
+        }
+        self.mark(&mut unmarked).await;
+    }
+
+    async fn mark(&self, unmarked: &mut Unmarked) {
+        if let Err(error) = unmarked.mark(&self.db).await {
+            tracing::debug!(service = self.service, %error, "the outbox will send these events again");
         }
     }
 
-    async fn deliver(&self, batches: Vec<Outgoing>) {
+    /// Publishes and acknowledges; says which rows of the outbox arrived.
+    async fn deliver(&self, batches: Vec<Outgoing>) -> Option<Reached> {
         // Read before publishing: a stream made anew afterwards must not pass for the one that was
         // published to.
         let events_stream = *self.events_stream.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,7 +142,7 @@ impl Task {
         batches.iter().for_each(|outgoing| outgoing.pack(self.service, &mut packer));
         let delivered = self.publish_until_done(packer.finish()).await;
         if !delivered.all {
-            return; // The inputs come again, and the outbox remembers.
+            return None; // The inputs come again, and the outbox remembers.
         }
         crash::reach(self.service, Point::AfterPublishBeforeAck);
         let rows: Vec<Uuid> =
@@ -129,12 +150,8 @@ impl Task {
         for receipt in batches.into_iter().flat_map(|outgoing| outgoing.receipts) {
             receipt.done().await;
         }
-        if let (false, Some(created_at), Some(sequence)) =
-            (rows.is_empty(), events_stream, delivered.events_sequence)
-            && let Err(error) = outbox::acknowledge(&self.db, rows, created_at, sequence).await
-        {
-            tracing::debug!(service = self.service, %error, "the outbox will send these events again");
-        }
+        let (stream_created_at, sequence) = (events_stream?, delivered.events_sequence?);
+        (!rows.is_empty()).then_some(Reached { rows, stream_created_at, sequence })
     }
 
     /// Publishes until every message is acknowledged, its stream does not exist, or the process stops.

@@ -96,7 +96,10 @@ pub(crate) struct Receiver<D: Decider> {
     pub(crate) bus: Bus,
     pub(crate) source: Source,
     pub(crate) decider: Arc<D>,
-    pub(crate) inbound: mpsc::Sender<Arrived<D>>,
+    /// To the loop for what somebody waits for.
+    pub(crate) prompt: mpsc::Sender<Arrived<D>>,
+    /// To the loop for what [can wait](Decider::can_wait).
+    pub(crate) patient: mpsc::Sender<Arrived<D>>,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) shutdown: CancellationToken,
 }
@@ -159,8 +162,12 @@ impl<D: Decider> Receiver<D> {
                 .map_err(|error| (None, error))
                 .and_then(|item| self.arrived(item, raw.clone(), receipt.clone()));
             match arrived {
-                // A closed queue is a stopping process: the message comes again.
-                Ok(arrived) => drop(self.inbound.send(arrived).await),
+                Ok(arrived) => {
+                    let can_wait = self.decider.can_wait(&arrived.input);
+                    let queue = if can_wait { &self.patient } else { &self.prompt };
+                    // A closed queue is a stopping process: the message comes again.
+                    let _ = queue.send(arrived).await;
+                }
                 Err((envelope, error)) => {
                     let letter = letter(&subject, envelope.as_deref(), error, &raw);
                     if self.dead_letters.keep(&letter).await {

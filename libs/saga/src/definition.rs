@@ -185,6 +185,11 @@ impl<D> Definition<D> {
         all
     }
 
+    /// Whether a step comes after the decision, whichever that is.
+    pub fn is_tail(&self, name: &str) -> bool {
+        self.joy.iter().any(|step| step.name == name) || self.sorrow.iter().any(|step| step.name == name)
+    }
+
     /// A step's command, or its undo's, by name.
     pub(crate) fn command(&self, name: &str, direction: Direction) -> Option<&CommandKind> {
         let compensatable = self.steps.iter().find(|step| step.name == name);

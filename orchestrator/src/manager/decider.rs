@@ -60,7 +60,7 @@ pub(crate) enum Answer<R> {
 pub(crate) struct Set<R> {
     sagas: Rows<SagaRow>,
     remembered: Rows<RememberedRequest>,
-    history: Vec<HistoryRow>,
+    history: Rows<HistoryRow>,
     /// The acts of this batch, and those of an earlier try whose commit went unanswered.
     actions: Rows<ActionRow>,
     /// What must not be sent.
@@ -219,7 +219,12 @@ impl<W: Workflow> ManagerDecider<W> {
         decided: &mut Decided<Told<W::Row>>,
     ) {
         let Moved { instance, records, effects } = moved;
-        set.history.extend(records.into_iter().flatten().map(|record| HistoryRow::new(instance.id, record)));
+        for record in records.into_iter().flatten() {
+            match set.history.get_mut(instance.id) {
+                Some(row) => row.add(record),
+                None => set.history.insert(HistoryRow::new(instance.id, record)),
+            }
+        }
         let traceparent = set.sagas.get(instance.id).and_then(|row| row.traceparent.clone());
         for effect in effects {
             match effect {
@@ -317,6 +322,17 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
         Ok(Input::Advance(item.subject, input))
     }
 
+    /// After the decision a saga only collects what its tail steps answer: written once, not once an answer.
+    fn can_wait(&self, input: &Self::Input) -> bool {
+        match input {
+            Input::Advance(_, saga::Input::Reply { step, .. }) => {
+                self.definitions.iter().any(|definition| definition.is_tail(step))
+            }
+            Input::Heard(..) => true,
+            _ => false,
+        }
+    }
+
     async fn load(&self, tx: &mut Transaction, inputs: &[&Self::Input]) -> Result<Self::Set, BatchError> {
         let (mut sagas, mut keys) = (Vec::with_capacity(inputs.len()), Vec::new());
         let (mut actions, mut heard) = (Vec::new(), Vec::new());
@@ -337,7 +353,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
         Ok(Set {
             sagas: Rows::load(tx, &sagas, Hold::Locked).await?,
             remembered: Rows::load(tx, &keys, Hold::Unlocked).await?,
-            history: Vec::with_capacity(inputs.len()),
+            history: Rows::default(),
             actions: Rows::load(tx, &actions, Hold::Unlocked).await?,
             held: self.pauses.held(),
             // After the sagas, for a milestone changes both in that order.
@@ -358,7 +374,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
     fn save(&self, set: &Self::Set, changes: &mut Changes) {
         changes.save(&set.sagas);
         changes.save(&set.rows);
-        changes.append(&set.history);
+        changes.save(&set.history);
         changes.save(&set.actions);
         changes.save(&set.remembered);
     }

@@ -99,12 +99,13 @@ pub(crate) async fn lines_from<W: Workflow>(
     let definitions = W::definitions();
     let definition = definitions.iter().find(|definition| Some(definition.version()) == version);
     let definition = definition.ok_or_else(|| Problem::internal("a saga of an unknown version"))?;
-    Ok(news.into_iter().flat_map(|row| saga::tell(definition, &row.record())).collect())
+    let records = news.into_iter().flat_map(HistoryRow::records).filter(|record| record.seq >= seq);
+    Ok(records.flat_map(|record| saga::tell(definition, &record)).collect())
 }
 
 async fn history(db: &DatabaseConnection, saga_id: Uuid) -> Result<Vec<Record>, Problem> {
     let rows: Vec<HistoryRow> = select("saga_id = $1 ORDER BY seq").bind(saga_id).read(db).await?;
-    Ok(rows.into_iter().map(HistoryRow::record).collect())
+    Ok(rows.into_iter().flat_map(HistoryRow::records).collect())
 }
 
 fn unknown_version() -> Problem {

@@ -78,7 +78,7 @@ mod tests {
         let sql = "WITH s AS (INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, \
                    waits_for, created_at, wake_at, finished_at) \
                    VALUES ($1, $2, 1, $3, '', '', '', '', now(), $4, $5)) \
-                   INSERT INTO saga_history (saga_id, seq, at, input, effects) VALUES ($1, 1, now(), '', '')";
+                   INSERT INTO saga_history (saga_id, seq, at, inputs) VALUES ($1, 1, now(), '')";
         let values: [Value; 5] =
             [saga_id.into(), name.into(), key.into(), wake_at.into(), finished_at.into()];
         db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await.unwrap();

@@ -41,14 +41,15 @@ record! {
 }
 
 record! {
-    /// One decided input of a saga.
+    /// What one commit decided for a saga.
     pub(crate) struct HistoryRow in "saga_history" {
         saga_id: Uuid,
         fixed {
+            /// The number of its last record.
             seq: i32,
             at: Timestamp,
-            input: Json<Input>,
-            effects: Json<Vec<Note>>,
+            /// The inputs in their order, each with what was done about it.
+            inputs: Json<Vec<(Input, Vec<Note>)>>,
         }
     }
 }
@@ -138,16 +139,61 @@ impl SagaRow {
 }
 
 impl HistoryRow {
-    /// The row of a record.
+    /// The row of a commit's first record.
     pub(crate) fn new(saga_id: Uuid, record: Record) -> Self {
-        let Record { seq, at, input, effects } = record;
-        let seq = i32::try_from(seq).unwrap_or(i32::MAX);
-        Self { saga_id, seq, at, input: Json(input), effects: Json(effects) }
+        let mut row = Self { saga_id, seq: 0, at: record.at, inputs: Json(Vec::new()) };
+        row.add(record);
+        row
     }
 
-    /// The record that the row stands for.
-    pub(crate) fn record(self) -> Record {
-        let Self { seq, at, input: Json(input), effects: Json(effects), .. } = self;
-        Record { seq: u32::try_from(seq).unwrap_or_default(), at, input, effects }
+    /// Adds the next record of the same commit.
+    pub(crate) fn add(&mut self, record: Record) {
+        let Record { seq, input, effects, .. } = record;
+        self.seq = i32::try_from(seq).unwrap_or(i32::MAX);
+        self.inputs.0.push((input, effects));
+    }
+
+    /// The records that the row stands for.
+    pub(crate) fn records(self) -> impl Iterator<Item = Record> {
+        let Self { seq, at, inputs: Json(inputs), .. } = self;
+        let last = u32::try_from(seq).unwrap_or_default();
+        let first = last.saturating_sub(u32::try_from(inputs.len()).unwrap_or_default()) + 1;
+        (first..).zip(inputs).map(move |(seq, (input, effects))| Record { seq, at, input, effects })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messaging::rows::select;
+    use migrations::MigratorTrait;
+    use sea_orm::{ConnectionTrait, Database};
+
+    use super::*;
+
+    #[test]
+    fn a_commits_records_read_back_with_their_numbers() {
+        let at = Timestamp::default();
+        let record = |seq| Record { seq, at, input: Input::Wake, effects: Vec::new() };
+        let mut row = HistoryRow::new(Uuid::nil(), record(3));
+        row.add(record(4));
+        assert_eq!(row.seq, 4, "a reader that knows up to 3 finds it");
+        assert_eq!(row.records().map(|record| record.seq).collect::<Vec<_>>(), [3, 4]);
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_release_wrote_reads_back() {
+        let db = Database::connect(testkit::database("history").await).await.unwrap();
+        migrations::orchestrator::Migrator::up(&db, Some(3)).await.unwrap();
+        let sql = "INSERT INTO saga_history (saga_id, seq, at, input, effects) \
+                   SELECT '00000000-0000-0000-0000-000000000001', seq, now(), '\"wake\"', '[\"healed\"]' \
+                   FROM generate_series(1, 2) seq";
+        db.execute_unprepared(sql).await.unwrap();
+        migrations::orchestrator::Migrator::up(&db, None).await.unwrap();
+
+        let rows: Vec<HistoryRow> =
+            select("saga_id = $1 ORDER BY seq").bind(Uuid::from_u128(1)).read(&db).await.unwrap();
+        let records: Vec<Record> = rows.into_iter().flat_map(HistoryRow::records).collect();
+        assert_eq!(records.iter().map(|record| record.seq).collect::<Vec<_>>(), [1, 2]);
+        assert!(records.iter().all(|record| record.effects == [Note::Healed]));
     }
 }

@@ -33,8 +33,11 @@ async fn finished(shop: &Shop) -> Vec<(QueryResult, Vec<Record>)> {
     let mut sagas = Vec::new();
     for row in shop.rows(sql, [OrderWorkflow::NAME.into()]).await {
         let saga_id: Uuid = row.try_get_by_index(0).unwrap();
-        let sql = "SELECT json_build_object('seq', seq, 'at', at, 'input', input::json, 'effects', effects::json)::text \
-                   FROM saga_history WHERE saga_id = $1 ORDER BY seq";
+        // A row is a commit; `seq` is the number of its last record.
+        let sql = "SELECT json_build_object('seq', h.seq - json_array_length(inputs::json) + i.number, 'at', at, \
+                   'input', i.one->0, 'effects', i.one->1)::text FROM saga_history h, \
+                   json_array_elements(inputs::json) WITH ORDINALITY AS i(one, number) \
+                   WHERE saga_id = $1 ORDER BY h.seq, i.number";
         let records = shop.rows(sql, [saga_id.into()]).await;
         let records = records.iter().map(|record| json::<Record>(record, 0)).collect();
         sagas.push((row, records));
@@ -119,7 +122,7 @@ async fn the_history_of_every_finished_saga_makes_it_again() {
 
     let sagas = finished(&shop).await;
     assert_eq!(sagas.len(), (3 * 3 + 2) * bodies.len());
-    let woken = "SELECT count(*) FROM saga_history WHERE input = '\"wake\"'";
+    let woken = "SELECT count(*) FROM saga_history WHERE inputs LIKE '%[\"wake\",%'";
     assert!(shop.number(woken).await >= 2, "some were asked for again");
     let mut endings: Vec<String> = sagas.iter().map(|(row, history)| replays(row, history)).collect();
     endings.sort();

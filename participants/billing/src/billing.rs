@@ -56,6 +56,11 @@ impl Decider for Billing {
         Command::decode(item).map(Input::Command)
     }
 
+    /// An order is decided before its money is taken.
+    fn can_wait(&self, input: &Input) -> bool {
+        matches!(input, Input::Command(Command::CaptureFunds(_)))
+    }
+
     async fn load(&self, tx: &mut Transaction, inputs: &[&Input]) -> Result<Set, BatchError> {
         let mut keys = Keys::default();
         for input in inputs {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use contracts::Event;
 use contracts::user::UserRegistered;
-use messaging::{Decider, Handle, LoopLimits, Publisher, Source, idempotency};
+use messaging::{Decider, Handle, LOOP_CONNECTIONS, LoopLimits, Publisher, Source, idempotency};
 use sea_orm::DatabaseConnection;
 use service::{House, Part, StartError, database};
 
@@ -33,8 +33,6 @@ pub use once::{AccountView, Booked, Declined};
 pub use set::{Keys, Set};
 
 const NAME: &str = Billing::SERVICE;
-/// One for the batch in flight, one for dead letters.
-const LOOP_CONNECTIONS: u32 = 2;
 const READ_CONNECTIONS: u32 = 4;
 /// How often holds that nobody asked for are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -51,7 +49,7 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
 pub async fn start(house: &House) -> Result<Part, StartError> {
     let reads = house.database(NAME, READ_CONNECTIONS).await?;
     let billing = Billing { hold_life: TimeDelta::seconds(house.config.business.hold_seconds.into()) };
-    let handle = start_loop(house, billing, house.database(NAME, LOOP_CONNECTIONS).await?);
+    let handle = start_loop(house, billing, &house.database(NAME, LOOP_CONNECTIONS).await?);
     let sweep = sweep::Sweep {
         db: reads.clone(),
         handle: handle.clone(),
@@ -71,9 +69,9 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     })
 }
 
-fn start_loop(house: &House, billing: Billing, db: DatabaseConnection) -> Handle<Billing> {
+fn start_loop(house: &House, billing: Billing, db: &DatabaseConnection) -> Handle<Billing> {
     let runtime = house.runtime();
     let publisher = Publisher::start(NAME, house.bus.clone(), db.clone(), &runtime);
     let sources = vec![Source::commands(NAME), Source::events(NAME, &[UserRegistered::TYPE])];
-    messaging::start(billing, db, &house.bus, publisher, sources, LoopLimits::default(), &runtime)
+    messaging::start(billing, db, &house.bus, &publisher, sources, LoopLimits::default(), &runtime)
 }

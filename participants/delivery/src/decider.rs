@@ -113,6 +113,11 @@ impl Decider for Deliveries {
         Command::decode(item).map(Input::Command)
     }
 
+    /// No courier sets out within milliseconds.
+    fn can_wait(&self, input: &Input) -> bool {
+        matches!(input, Input::Command(Command::ScheduleDelivery(_)))
+    }
+
     async fn load(&self, tx: &mut Transaction, inputs: &[&Input]) -> Result<Set, BatchError> {
         let mut keys = Keys::default();
         inputs.iter().for_each(|input| input.touches(&mut keys));

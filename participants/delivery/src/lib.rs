@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use contracts::Event;
 use contracts::user::ProfileChanged;
-use messaging::{LoopLimits, Publisher, Source, outbox};
+use messaging::{LOOP_CONNECTIONS, LoopLimits, Publisher, Source, outbox};
 use service::{House, Part, StartError, database};
 
 pub use booking::{Booking, BookingState, Place};
@@ -28,8 +28,6 @@ pub use slot::{Hour, Slot};
 /// This service's name.
 pub const SERVICE: &str = "delivery";
 
-/// Connections for the loop: one transaction is in flight, dead letters are kept beside it.
-const WRITERS: u32 = 2;
 /// Connections for everything that only looks, and for the outbox.
 const READERS: u32 = 4;
 
@@ -44,14 +42,14 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
 /// The database is not configured or refuses.
 pub async fn start(house: &House) -> Result<Part, StartError> {
     let runtime = house.runtime();
-    let writer = house.database(SERVICE, WRITERS).await?;
+    let writer = house.database(SERVICE, LOOP_CONNECTIONS).await?;
     let reader = house.database(SERVICE, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), None, &runtime);
     let rules = Deliveries { couriers: house.config.business.delivery_couriers };
     let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[ProfileChanged::TYPE])];
     let deliveries =
-        messaging::start(rules, writer, &house.bus, publisher, sources, LoopLimits::default(), &runtime);
+        messaging::start(rules, &writer, &house.bus, &publisher, sources, LoopLimits::default(), &runtime);
     retention::start(reader.clone(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let desk = Arc::new(http::Desk { deliveries, reader });

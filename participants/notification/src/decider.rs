@@ -84,6 +84,11 @@ impl Decider for Notification {
         }
     }
 
+    /// Letters are written after everything else is decided.
+    fn can_wait(&self, input: &Input) -> bool {
+        matches!(input, Input::Notify(_) | Input::Delivery(_))
+    }
+
     async fn load(&self, tx: &mut Transaction, inputs: &[&Input]) -> Result<Set, BatchError> {
         let users: BTreeSet<Uuid> = inputs.iter().map(|input| input.user_id()).collect();
         let letters: BTreeSet<Uuid> = inputs.iter().filter_map(|input| input.letter_id()).collect();

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use contracts::Event;
 use contracts::delivery::{OrderReceived, OrderSent};
 use contracts::user::{ProfileChanged, UserRegistered};
-use messaging::{LoopLimits, Publisher, Source};
+use messaging::{LOOP_CONNECTIONS, LoopLimits, Publisher, Source};
 use service::{House, Part, StartError, database};
 
 pub use contact::{Contact, Language};
@@ -27,8 +27,6 @@ pub const SERVICE: &str = "notification";
 /// The events it listens to.
 const HEARD: &[&str] = &[UserRegistered::TYPE, ProfileChanged::TYPE, OrderSent::TYPE, OrderReceived::TYPE];
 
-/// Connections for the loop: one transaction is in flight, dead letters are kept beside it.
-const WRITERS: u32 = 2;
 /// Connections for everything that only looks.
 const READERS: u32 = 4;
 
@@ -43,7 +41,7 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
 /// The database is not configured or refuses.
 pub async fn start(house: &House) -> Result<Part, StartError> {
     let runtime = house.runtime();
-    let writer = house.database(SERVICE, WRITERS).await?;
+    let writer = house.database(SERVICE, LOOP_CONNECTIONS).await?;
     let reader = house.database(SERVICE, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let notification = Notification { currency: house.config.business.currency.clone() };
@@ -51,9 +49,9 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     // Nobody asks over HTTP for letters to be written: the loop needs no handle.
     let _ = messaging::start(
         notification,
-        writer,
+        &writer,
         &house.bus,
-        publisher,
+        &publisher,
         sources,
         LoopLimits::default(),
         &runtime,

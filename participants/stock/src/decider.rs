@@ -79,6 +79,11 @@ impl Decider for Stock {
         Command::decode(item).map(Input::Command)
     }
 
+    /// What is sold stays reserved until then.
+    fn can_wait(&self, input: &Input) -> bool {
+        matches!(input, Input::Confirmed(_))
+    }
+
     async fn load(&self, tx: &mut Transaction, inputs: &[&Input]) -> Result<Set, BatchError> {
         let mut keys = Keys::default();
         for input in inputs {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use contracts::Event;
 use contracts::order::OrderConfirmed;
-use messaging::{LoopLimits, Publisher, Source};
+use messaging::{LOOP_CONNECTIONS, LoopLimits, Publisher, Source};
 use service::{House, Part, StartError, database};
 
 pub use decider::{Answer, Command, Input, Keys, Set, Stock};
@@ -24,8 +24,6 @@ pub use reservation::{Reservation, State};
 /// This service's name.
 pub const SERVICE: &str = "stock";
 
-/// Connections for the loop: one transaction is in flight, dead letters are kept beside it.
-const WRITERS: u32 = 2;
 /// Connections for everything that only looks.
 const READERS: u32 = 4;
 
@@ -40,12 +38,12 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
 /// The database is not configured or refuses.
 pub async fn start(house: &House) -> Result<Part, StartError> {
     let runtime = house.runtime();
-    let writer = house.database(SERVICE, WRITERS).await?;
+    let writer = house.database(SERVICE, LOOP_CONNECTIONS).await?;
     let reader = house.database(SERVICE, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[OrderConfirmed::TYPE])];
     let stock =
-        messaging::start(Stock, writer, &house.bus, publisher, sources, LoopLimits::default(), &runtime);
+        messaging::start(Stock, &writer, &house.bus, &publisher, sources, LoopLimits::default(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let shop = Arc::new(http::Shop { stock, reader, currency: house.config.business.currency.clone() });
     Ok(Part {

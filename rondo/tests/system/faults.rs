@@ -17,7 +17,7 @@ async fn a_participant_slower_than_the_first_wait_delays_and_doubles_nothing() {
     let mut shop = Shop::open(&system, 5, 3).await;
     system.signal("billing", Signal::SIGSTOP);
     shop.place(&system, "orchestrator", 10).await;
-    let asked_again = "SELECT count(*) FROM saga_history WHERE input = '\"wake\"'";
+    let asked_again = "SELECT count(*) FROM saga_history WHERE inputs LIKE '%[\"wake\",%'";
     eventually(Duration::from_secs(20), "funds to be asked for again", async || {
         (system.number("orchestrator", asked_again).await > 0).then_some(())
     })

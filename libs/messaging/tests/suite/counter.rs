@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use testkit::Road;
 use uuid::Uuid;
 
-/// Add to a counter. 13 panics; a sum below zero breaks the table's CHECK.
+/// Add to a counter. 13 panics, 5 can wait; a sum below zero breaks the table's CHECK.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Add {
     pub(crate) counter_id: Uuid,
@@ -38,6 +38,7 @@ record! {
 }
 
 pub(crate) const UNLUCKY: i64 = 13;
+pub(crate) const PATIENT: i64 = 5;
 
 /// Counts its batches.
 pub(crate) struct Counters {
@@ -55,6 +56,10 @@ impl Decider for Counters {
             return Err(DecodeError::UnknownType(item.item_type.to_string()));
         }
         Ok(serde_json::from_str(item.data.get())?)
+    }
+
+    fn can_wait(&self, add: &Add) -> bool {
+        add.amount == PATIENT
     }
 
     async fn load(&self, tx: &mut Transaction, inputs: &[&Add]) -> Result<Self::Set, BatchError> {
@@ -156,7 +161,7 @@ impl Bench {
         let db = connect(&self.url).await;
         let publisher = Publisher::start("counter", self.bus.clone(), db.clone(), &self.runtime);
         let sources = vec![Source::commands("counter")];
-        messaging::start(decider, db, &self.bus, publisher, sources, limits, &self.runtime)
+        messaging::start(decider, &db, &self.bus, &publisher, sources, limits, &self.runtime)
     }
 
     pub(crate) async fn number(&self, sql: &str) -> i64 {
@@ -168,7 +173,10 @@ impl Bench {
 /// With the lock timeout that every session of ours has.
 async fn connect(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(2).sqlx_logging(false).acquire_timeout(Duration::from_secs(1));
+    options
+        .max_connections(messaging::LOOP_CONNECTIONS)
+        .sqlx_logging(false)
+        .acquire_timeout(Duration::from_secs(1));
     options.map_sqlx_postgres_opts(|session| session.options([("lock_timeout", "300ms")]));
     Database::connect(options).await.unwrap()
 }

@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use contracts::{Command, Outcome};
-use messaging::{CallError, Publisher, Source};
+use messaging::{CallError, LoopLimits, Publisher, Source};
 use serde_json::json;
 use testkit::{command_item, eventually};
 use uuid::Uuid;
 
-use crate::counter::{Add, Bench, Called};
+use crate::counter::{Add, Bench, Called, PATIENT};
 
 fn adds(count: usize, counter_id: Uuid) -> Vec<Add> {
     vec![Add { counter_id, amount: 1 }; count]
@@ -37,6 +37,30 @@ async fn inputs_that_wait_share_a_transaction() {
     assert_eq!(bench.number("SELECT value FROM counters").await, 500);
     let batches = bench.batches.load(Ordering::Relaxed);
     assert!(batches <= 50, "500 inputs took {batches} transactions");
+}
+
+#[tokio::test]
+async fn messages_that_can_wait_share_a_transaction_and_hold_nobody_up() {
+    let bench = Bench::new().await;
+    let limits =
+        LoopLimits { gather_max: Duration::from_secs(30), batch_inputs_max: 4, ..LoopLimits::default() };
+    let _handle = bench.start_within(bench.counters(), limits).await;
+    let (patient, prompt) = (Uuid::now_v7(), Uuid::now_v7());
+    let wait = command_item(&Add { counter_id: patient, amount: PATIENT });
+    for _ in 0..3 {
+        bench.road.send(Add::TYPE, std::slice::from_ref(&wait)).await;
+    }
+    let said = bench.road.ask(&Add { counter_id: prompt, amount: 1 }).await;
+    assert_eq!(said.done::<Add>(), 1);
+    assert_eq!(bench.number("SELECT count(*) FROM counters").await, 1, "the others gather");
+
+    // The fourth fills their batch.
+    bench.road.send(Add::TYPE, &[wait]).await;
+    eventually(Duration::from_secs(20), "what can wait to be done", async || {
+        (bench.number("SELECT count(*) FROM counters WHERE value = 20").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(bench.batches.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
@@ -136,7 +160,7 @@ async fn a_loop_that_is_told_to_stop_finishes_what_is_in_hand() {
 #[tokio::test]
 async fn more_calls_than_may_wait_are_told_to_come_later() {
     let bench = Bench::new().await;
-    let limits = messaging::LoopLimits { calls_waiting_max: 2, ..messaging::LoopLimits::default() };
+    let limits = LoopLimits { calls_waiting_max: 2, ..LoopLimits::default() };
     let handle = bench.start_within(Called(bench.counters()), limits).await;
     let calls = adds(50, Uuid::now_v7()).into_iter().map(|add| handle.call(add));
     let answers = futures::future::join_all(calls).await;
