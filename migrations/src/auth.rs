@@ -1,6 +1,6 @@
 //! Auth's tables: credentials with their roles, sessions, what was revoked, and logins that failed.
 
-use crate::shared::first_migration;
+use crate::shared::migrations;
 
 /// `attempt` is the user service's count of a registration's tries: the password of a later try stays,
 /// whatever arrives late.
@@ -61,4 +61,4 @@ CREATE INDEX login_failures_by_address ON login_failures (address, last_failed_a
 CREATE INDEX login_failures_by_time ON login_failures (last_failed_at);
 ";
 
-first_migration!("auth", CREDENTIALS, SESSIONS, REVOCATIONS, LOGIN_FAILURES);
+migrations!("auth", CREDENTIALS, SESSIONS, REVOCATIONS, LOGIN_FAILURES);

@@ -3,7 +3,7 @@
 //! The CHECKs are a second line: the rules in `billing` never come near them, and a row that would
 //! break one fails its batch instead of being believed.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, first_migration};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, migrations};
 
 /// One row a user. Hot: changed by every command that names its user, so half-empty pages keep the
 /// updates HOT, and no index covers what changes. `entries` numbers the user's entries without gaps.
@@ -93,7 +93,7 @@ INSERT INTO holds (order_id, state, user_id, amount, expires_at)
     FROM entries WHERE kind = 'payment' ON CONFLICT DO NOTHING;
 ";
 
-first_migration!(
+migrations!(
     "billing",
     ACCOUNTS,
     HOLDS,

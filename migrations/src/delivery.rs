@@ -3,7 +3,7 @@
 //! The CHECKs are a second line: the rules in `delivery` never come near them, and a row that would break
 //! one fails its batch instead of being believed.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, OUTBOX, first_migration};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, OUTBOX, migrations};
 
 /// One row an hour that somebody asked for; its id follows from when it begins. `busy` are the numbers of
 /// the couriers that are booked (a JSON list as text). Hot: every booking of the hour changes the row.
@@ -67,7 +67,7 @@ const BOOKINGS_BY_SLOT: &str = "
 CREATE INDEX bookings_by_slot ON bookings (slot_id) WHERE slot_id IS NOT NULL;
 ";
 
-first_migration!(
+migrations!(
     "delivery",
     SLOTS,
     BOOKINGS,

@@ -1,6 +1,6 @@
 //! Notification's tables: whom letters go to, and the letters.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, first_migration};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, migrations};
 
 /// What is known of a user. Events come in any order: e-mail and name are of the registration alone,
 /// locale and (postal) address of the youngest event, which happened at `profile_at`.
@@ -35,7 +35,7 @@ CREATE TABLE letters (
 CREATE INDEX letters_by_user ON letters (user_id, notification_id);
 ";
 
-first_migration!(
+migrations!(
     "notification",
     CONTACTS,
     LETTERS,

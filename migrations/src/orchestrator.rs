@@ -1,6 +1,6 @@
 //! The orchestrator's tables: orders, their sagas and the sagas' histories.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, OUTBOX, first_migration};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, OUTBOX, migrations};
 
 /// A saga is one row plus its history. `state` and `data` belong to the saga's model; the plain columns
 /// are derived from them for the sweep and for operators. All JSON here is text: only its own types
@@ -96,14 +96,15 @@ CREATE INDEX operator_actions_accepted ON operator_actions (key) WHERE accepted_
 /// The row says only what it is now; a timeline that is read late tells also when the order was sent.
 const ORDERS_SENT_AT: &str = "ALTER TABLE orders ADD COLUMN sent_at timestamptz;";
 
-/// A row for what one commit decided, no more for each of its inputs.
+/// A row for what one commit decided, no more for each of its inputs. Not for two releases at once: there was
+/// none before it.
 const HISTORY_BY_COMMIT: &str = "
 ALTER TABLE saga_history ADD COLUMN inputs text;
 UPDATE saga_history SET inputs = '[[' || input || ',' || effects || ']]';
 ALTER TABLE saga_history ALTER COLUMN inputs SET NOT NULL, DROP COLUMN input, DROP COLUMN effects;
 ";
 
-first_migration!(
+migrations!(
     "orchestrator",
     SAGAS,
     ORDERS,

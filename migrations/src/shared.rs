@@ -86,7 +86,7 @@ impl MigrationTrait for Statements {
 
 /// Declares a service's migrator: its name and the statements of its first migration, then the later ones
 /// with their names.
-macro_rules! first_migration {
+macro_rules! migrations {
     ($service:literal, $($sql:expr),+ $(,)? $(; $name:literal => $($later:expr),+)*) => {
         use sea_orm_migration::prelude::*;
 
@@ -104,4 +104,4 @@ macro_rules! first_migration {
         }
     };
 }
-pub(crate) use first_migration;
+pub(crate) use migrations;

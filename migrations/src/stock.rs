@@ -3,7 +3,7 @@
 //! The CHECKs are a second line: the rules in `stock` never come near them, and a row that would break
 //! one fails its batch instead of being believed.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, first_migration};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, migrations};
 
 /// `available` can be ordered, `reserved` is promised to orders; together they are on hand. What is sold
 /// is in neither. Hot: a sale changes one row for every order, so nearly empty pages keep the updates HOT,
@@ -40,7 +40,7 @@ CREATE VIEW reservation_lines AS
     FROM reservations, json_array_elements(state::json->'lines') AS line;
 ";
 
-first_migration!(
+migrations!(
     "stock",
     POSITIONS,
     RESERVATIONS,

@@ -1,6 +1,6 @@
 //! The user service's tables: profiles, and the outbox of what is told about them.
 
-use crate::shared::{OUTBOX, first_migration};
+use crate::shared::{OUTBOX, migrations};
 
 /// A row is `pending` until auth has its credentials; `attempt` counts the tries, and only the latest
 /// can make it `active`.
@@ -19,4 +19,4 @@ CREATE TABLE users (
 );
 ";
 
-first_migration!("user", USERS, OUTBOX);
+migrations!("user", USERS, OUTBOX);

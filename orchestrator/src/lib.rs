@@ -28,7 +28,7 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     order::public().into_openapi()
 }
 
-/// Starts the service: its loop and clock in the house's tasks, its routes for the house's listeners.
+/// Starts the service: its loops and clock in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
 /// The database is not configured or refuses, or open sagas use a version unknown here.

@@ -27,7 +27,7 @@ use chrono::SubsecRound;
 use contracts::Timestamp;
 use messaging::idempotency::Key;
 use messaging::rows::{Record, select};
-use messaging::{Bus, CallError, Handle, LoopLimits, Publisher, Runtime, Source};
+use messaging::{Bus, CallError, Handle, LoopLimits, Pools, Publisher, Runtime, Source};
 use saga::{Decision, Definition, Outcome, Status};
 use sea_orm::{DatabaseConnection, DbErr};
 use serde::Serialize;
@@ -121,7 +121,7 @@ pub struct UnknownVersion {
 pub(crate) struct Parts<'a> {
     pub(crate) bus: &'a Bus,
     pub(crate) publisher: Publisher,
-    /// For the loop alone.
+    /// For the loops alone.
     pub(crate) writer: DatabaseConnection,
     /// For everything that only looks.
     pub(crate) reader: DatabaseConnection,
@@ -140,7 +140,7 @@ pub(crate) enum ManagerError {
 }
 
 impl<W: Workflow> WorkflowManager<W> {
-    /// Starts the workflow's loop, its sweep and what wakes its waiters.
+    /// Starts the workflow's loops, its sweep and what wakes its waiters.
     pub(crate) async fn start(parts: Parts<'_>) -> Result<Self, ManagerError> {
         let Parts { bus, publisher, writer, reader, admission, pauses, runtime } = parts;
         let decider = ManagerDecider::<W>::new(bus.clone(), pauses, runtime);
@@ -150,8 +150,9 @@ impl<W: Workflow> WorkflowManager<W> {
         if !W::HEARS.is_empty() {
             sources.push(Source::events(W::NAME, W::HEARS));
         }
+        let pools = Pools { writer: &writer, reader: &reader };
         let handle =
-            messaging::start(decider, &writer, bus, &publisher, sources, LoopLimits::default(), runtime);
+            messaging::start(decider, pools, bus, &publisher, sources, LoopLimits::default(), runtime);
         sweep::start(handle.clone(), bus.clone(), reader.clone(), Arc::clone(&admission), runtime);
         waiters::hear_others(W::NAME, bus.clone(), Arc::clone(&waiters), runtime);
         Ok(Self { handle, waiters, admission, reader })

@@ -48,10 +48,19 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// marks of the outbox are written beside them.
 pub const LOOP_CONNECTIONS: u32 = 3;
 
+/// A service's ways to its database.
+#[derive(Debug, Clone, Copy)]
+pub struct Pools<'a> {
+    /// For the loops alone: [`LOOP_CONNECTIONS`].
+    pub writer: &'a DatabaseConnection,
+    /// For everything that only looks, and for operators.
+    pub reader: &'a DatabaseConnection,
+}
+
 /// Starts a service's two loops over its sources: the prompt one, whose handle is returned, and the patient one.
 pub fn start<D: Decider>(
     decider: D,
-    db: &DatabaseConnection,
+    pools: Pools<'_>,
     bus: &Bus,
     publisher: &Publisher,
     sources: Vec<Source>,
@@ -62,7 +71,8 @@ pub fn start<D: Decider>(
     let (calls, called) = mpsc::channel(limits.calls_waiting_max);
     let (prompt, prompt_messages) = mpsc::channel(limits.batch_inputs_max);
     let (patient, patient_messages) = mpsc::channel(limits.batch_inputs_max);
-    runtime.dead_letters.put_up(D::SERVICE, db, bus);
+    let db = pools.writer;
+    runtime.dead_letters.put_up(D::SERVICE, pools.reader, bus);
     let dead_letters = DeadLetters::new(D::SERVICE, db.clone(), runtime.shutdown.clone());
     for source in sources {
         let receiver = Receiver {
@@ -150,7 +160,7 @@ impl<D: Decider> BatchLoop<D> {
                     if self.shutdown.is_cancelled() && pause >= PAUSE_MAX {
                         continue; // Stopping without a database: messages come again, callers are told.
                     }
-                    tracing::warn!(service = D::SERVICE, %error, "the database is away; trying again");
+                    tracing::warn!(service = D::SERVICE, %error, "a batch could not be committed; trying again");
                     tokio::time::sleep(jittered(pause)).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                     waiting.push_front(batch);

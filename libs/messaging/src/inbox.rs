@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::decider::Decider;
 use crate::handle::Arrived;
 use crate::publisher::Publisher;
 
-/// How long an input waits whose row somebody holds.
-const ASIDE: Duration = Duration::from_millis(500);
+/// How long inputs wait whose rows somebody holds, after one of them was tried in vain. Such a try takes as
+/// long as a row is waited for (1 s), so everybody else has at least half of the time.
+const ASIDE: Duration = Duration::from_secs(1);
 /// How often a gathering loop looks whether its batch is full.
 const LOOKS: u32 = 10;
 
@@ -25,29 +26,40 @@ pub(crate) struct Inbox<D: Decider> {
     /// How long the first input of a batch waits for others.
     gather: Duration,
     batch_inputs_max: usize,
-    /// Inputs whose row somebody held, each with the time of its next try.
-    aside: VecDeque<(Instant, Arrived<D>)>,
+    /// Inputs whose row somebody held.
+    aside: VecDeque<Arrived<D>>,
+    /// When one of them is tried next.
+    aside_due: Instant,
 }
 
 impl<D: Decider> Inbox<D> {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         calls: mpsc::Receiver<Arrived<D>>,
         messages: mpsc::Receiver<Arrived<D>>,
         gather: Duration,
         batch_inputs_max: usize,
     ) -> Self {
-        let aside = VecDeque::new();
-        Self { calls, messages, calls_open: true, messages_open: true, gather, batch_inputs_max, aside }
+        Self {
+            calls,
+            messages,
+            calls_open: true,
+            messages_open: true,
+            gather,
+            batch_inputs_max,
+            aside: VecDeque::new(),
+            aside_due: Instant::now(),
+        }
     }
 
     /// Awaits the first input, lets others gather, then drains what is ready. Messages are only taken while
     /// the publisher has room for what they lead to. `None`: nobody can call any more, and no message comes.
     pub(crate) async fn next_batch(&mut self, publisher: &Publisher) -> Option<Vec<Arrived<D>>> {
         while self.calls_open || self.messages_open {
-            if self.aside.front().is_some_and(|(due, _)| *due <= Instant::now()) {
-                return self.aside.pop_front().map(|(_, arrived)| vec![arrived]);
+            if self.aside_due <= Instant::now()
+                && let Some(arrived) = self.aside.pop_front()
+            {
+                return Some(vec![arrived]);
             }
-            let next_aside = self.aside.front().map(|(due, _)| *due);
             let has_room = publisher.has_room();
             let first = tokio::select! {
                 biased;
@@ -60,7 +72,7 @@ impl<D: Decider> Inbox<D> {
                     arrived
                 }
                 () = publisher.room(), if !has_room => None,
-                () = sleep_until(next_aside), if next_aside.is_some() => None,
+                () = sleep_until(self.aside_due), if !self.aside.is_empty() => None,
             };
             if let Some(first) = first {
                 self.gather().await;
@@ -77,8 +89,8 @@ impl<D: Decider> Inbox<D> {
 
     /// Keeps inputs whose row somebody holds for a later try.
     pub(crate) fn put_aside(&mut self, inputs: Vec<Arrived<D>>) {
-        let due = Instant::now() + ASIDE;
-        self.aside.extend(inputs.into_iter().map(|arrived| (due, arrived)));
+        self.aside_due = Instant::now() + ASIDE;
+        self.aside.extend(inputs);
     }
 
     /// Waits while others may come, or until a batch is full.
@@ -108,11 +120,5 @@ impl<D: Decider> Inbox<D> {
         }
         fill(&mut batch, &mut self.calls, max);
         batch
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    if let Some(due) = due {
-        tokio::time::sleep_until(due).await;
     }
 }

@@ -1,14 +1,15 @@
-//! The hands of every service: the one loop that takes inputs, loads rows, decides, saves and
+//! The hands of every service: the one loop, run twice, that takes inputs, loads rows, decides, saves and
 //! commits; the publisher behind it; streams, consumers, outbox and dead letters.
 //!
 //! Only this crate publishes and acknowledges. What is decided, a service says in a [`Decider`];
 //! limits, failures, redelivery and shutdown are handled here, once.
 //!
 //! ```text
-//! receiver (pulls, decodes) --+
-//!                             +--> batch loop: load, decide, save, commit --> publisher --> acks
-//! HTTP handlers (Handle) -----+                    |
-//!                                                  +--> answers to HTTP callers
+//!                             +--> patient loop --------------------------+
+//! receiver (pulls, decodes) --+                                           |
+//!                             +--> prompt loop: load, decide, save, commit --> publisher --> acks
+//! HTTP handlers (Handle) -----+                     |
+//!                                                   +--> answers to HTTP callers
 //! ```
 
 mod batch_loop;
@@ -34,7 +35,7 @@ mod runtime;
 pub mod topology;
 mod wake;
 
-pub use batch_loop::{LOOP_CONNECTIONS, start};
+pub use batch_loop::{LOOP_CONNECTIONS, Pools, start};
 pub use bus::{Bus, ConnectError};
 pub use dead_letters::{
     DeadLetterDesk, DeadLetterDesks, Letter, LetterAction, LetterGroup, OnBehalf, RedriveError,

@@ -192,11 +192,13 @@ pub fn start_relay(
         let mut ticks = tokio::time::interval(RELAY_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-            match relay.round().await {
-                Ok(()) => {}
+            match shutdown.run_until_cancelled(relay.round()).await {
+                None | Some(Ok(())) => {}
                 // Its owner makes it; until then the events wait here.
-                Err(RelayError::Stream(error)) => tracing::debug!(service, error, "no stream of events yet"),
-                Err(error) => {
+                Some(Err(RelayError::Stream(error))) => {
+                    tracing::debug!(service, error, "no stream of events yet");
+                }
+                Some(Err(error)) => {
                     tracing::warn!(service, %error, "the outbox was not looked through; trying again");
                 }
             }
@@ -281,12 +283,24 @@ fn read_row(row: &sea_orm::QueryResult) -> Result<StoredEvents, DbErr> {
 /// The smallest UUIDv7 of a time: ids are in the order of time, so no index on a time is needed.
 pub fn first_id_at(at: Timestamp) -> Uuid {
     let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
-    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()))
+    let id = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()));
+    // The first six bytes are the time.
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&id.as_bytes()[..6]);
+    Uuid::from_bytes(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_of_a_time_are_not_below_its_first() {
+        let before = chrono::Utc::now();
+        let id = Uuid::now_v7();
+        assert!(first_id_at(before) < id);
+        assert!(id < first_id_at(before + chrono::TimeDelta::seconds(60)));
+    }
 
     fn reached(stream: i64, sequence: u64) -> Reached {
         let stream_created_at = Timestamp::from_timestamp_nanos(stream);

@@ -4,7 +4,7 @@
 //! A task of its own behind a short queue, so that publishing overlaps the next transaction. Nothing
 //! here is the only copy of anything: sagas ask again, participants answer again, the outbox remembers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -12,7 +12,8 @@ use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use contracts::Timestamp;
 use metrics::counter;
 use sea_orm::DatabaseConnection;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -28,19 +29,22 @@ use crate::topology::EVENTS;
 /// Batches that may wait for the publisher.
 const QUEUE_BATCHES: usize = 8;
 /// With less room than this nothing is pulled: the loops of a service, four at most, may all have a batch in
-/// flight that is handed over next.
+/// flight that is handed over next. What the outbox sends again leaves as much.
 const ROOM_MIN: usize = 4;
 /// Tries for a message whose stream is missing: its owner makes it again in well under a second.
 const NO_STREAM_TRIES: u32 = 4;
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// How long a stopping process tries to get rid of what is in hand.
+/// How long a stopping process waits for NATS to get rid of what is in hand.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// The way out of a service. Cheap to clone; ends when the last clone is gone.
 #[derive(Clone)]
 pub struct Publisher {
     queue: mpsc::Sender<Outgoing>,
+    /// Told whenever the queue was emptied. Nobody waits on the queue itself: who does takes places that others
+    /// were promised.
+    emptied: Arc<Notify>,
     events_stream: Arc<Mutex<Option<Timestamp>>>,
     service: &'static str,
 }
@@ -49,30 +53,49 @@ impl Publisher {
     /// Starts the publisher of a service.
     pub fn start(service: &'static str, bus: Bus, db: DatabaseConnection, runtime: &Runtime) -> Self {
         let (queue, queued) = mpsc::channel(QUEUE_BATCHES);
-        let events_stream = Arc::default();
+        let (events_stream, emptied) = (Arc::default(), Arc::default());
         let shutdown = runtime.shutdown.clone();
         let mut headers = HeaderMap::new();
         headers.insert("content-type", BATCH_CONTENT_TYPE);
-        let task = Task { service, bus, db, shutdown, events_stream: Arc::clone(&events_stream), headers };
+        let task = Task {
+            service,
+            bus,
+            db,
+            shutdown,
+            last_words_until: OnceLock::new(),
+            emptied: Arc::clone(&emptied),
+            events_stream: Arc::clone(&events_stream),
+            headers,
+        };
         runtime.tasks.spawn(task.run(queued));
-        Self { queue, events_stream, service }
+        Self { queue, emptied, events_stream, service }
     }
 
     /// Sends events that a committed transaction stored. Where there is no room they wait in the outbox.
     pub async fn events(&self, stored: StoredEvents) {
-        let outgoing = Outgoing::new(Timestamp::default(), Some(stored));
-        let _ = tokio::time::timeout(PAUSE_MAX, self.queue.send(outgoing)).await;
+        if tokio::time::timeout(PAUSE_MAX, self.room_above(ROOM_MIN)).await.is_ok() {
+            let _ = self.queue.try_send(Outgoing::new(Timestamp::default(), Some(stored)));
+        }
     }
 
-    /// Whether a batch would be taken now.
+    /// Whether there is room for a batch that begins now, and for those that others have begun.
     pub(crate) fn has_room(&self) -> bool {
         self.queue.capacity() >= ROOM_MIN
     }
 
-    /// Resolves when a batch would be taken.
+    /// Resolves when there is.
     pub(crate) async fn room(&self) {
-        // A closed queue is a stopping process: nobody waits for it.
-        let _ = self.queue.reserve_many(ROOM_MIN).await;
+        self.room_above(ROOM_MIN - 1).await;
+    }
+
+    async fn room_above(&self, places: usize) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.queue.capacity() > places {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     /// Hands over what a batch decided. Without room it is dropped: everything in it is asked again.
@@ -94,6 +117,9 @@ struct Task {
     bus: Bus,
     db: DatabaseConnection,
     shutdown: CancellationToken,
+    /// Known once the process is stopping.
+    last_words_until: OnceLock<Instant>,
+    emptied: Arc<Notify>,
     events_stream: Arc<Mutex<Option<Timestamp>>>,
     headers: HeaderMap,
 }
@@ -118,6 +144,7 @@ impl Task {
                     while let Ok(more) = queued.try_recv() {
                         batches.push(more);
                     }
+                    self.emptied.notify_waiters();
                     if let Some(reached) = self.deliver(batches).await {
                         unmarked.add(reached);
                     }
@@ -193,7 +220,8 @@ impl Task {
         };
         let last_words = async {
             self.shutdown.cancelled().await;
-            tokio::time::sleep(LAST_WORDS).await;
+            let until = self.last_words_until.get_or_init(|| Instant::now() + LAST_WORDS);
+            tokio::time::sleep_until(*until).await;
         };
         tokio::select! {
             biased;
@@ -240,7 +268,30 @@ fn pause_after(tries: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_for_room_takes_none_from_batches_that_have_begun() {
+        let (queue, mut queued) = mpsc::channel(QUEUE_BATCHES);
+        let publisher =
+            Publisher { queue, emptied: Arc::default(), events_stream: Arc::default(), service: "test" };
+        let batch = || Outgoing::new(Timestamp::default(), None);
+        while publisher.has_room() {
+            publisher.hand_over(batch());
+        }
+        let mut waiting = pin!(publisher.room());
+        assert!(futures::poll!(&mut waiting).is_pending());
+        for _ in 1..ROOM_MIN {
+            publisher.hand_over(batch());
+        }
+        assert_eq!(queued.len(), QUEUE_BATCHES, "every batch that had begun was taken");
+
+        while queued.try_recv().is_ok() {}
+        publisher.emptied.notify_waiters();
+        assert!(futures::poll!(&mut waiting).is_ready());
+    }
 
     #[test]
     fn pauses_double_up_to_a_bound() {

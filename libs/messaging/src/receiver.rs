@@ -9,7 +9,7 @@ use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{self, AckKind};
 use contracts::Direction;
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -163,10 +163,16 @@ impl<D: Decider> Receiver<D> {
                 .and_then(|item| self.arrived(item, raw.clone(), receipt.clone()));
             match arrived {
                 Ok(arrived) => {
-                    let can_wait = self.decider.can_wait(&arrived.input);
-                    let queue = if can_wait { &self.patient } else { &self.prompt };
-                    // A closed queue is a stopping process: the message comes again.
-                    let _ = queue.send(arrived).await;
+                    let arrived = if self.decider.can_wait(&arrived.input) {
+                        // Where too many wait already, it must not hold up what is behind it here.
+                        self.patient.try_send(arrived).err().map(TrySendError::into_inner)
+                    } else {
+                        Some(arrived)
+                    };
+                    if let Some(arrived) = arrived {
+                        // A closed queue is a stopping process: the message comes again.
+                        let _ = self.prompt.send(arrived).await;
+                    }
                 }
                 Err((envelope, error)) => {
                     let letter = letter(&subject, envelope.as_deref(), error, &raw);

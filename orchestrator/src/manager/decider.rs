@@ -323,6 +323,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
     }
 
     /// After the decision a saga only collects what its tail steps answer: written once, not once an answer.
+    /// (Whoever cancels a confirmed order waits for that, and is answered a little later.)
     fn can_wait(&self, input: &Self::Input) -> bool {
         match input {
             Input::Advance(_, saga::Input::Reply { step, .. }) => {

@@ -24,8 +24,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use contracts::Event;
 use contracts::user::UserRegistered;
-use messaging::{Decider, Handle, LOOP_CONNECTIONS, LoopLimits, Publisher, Source, idempotency};
-use sea_orm::DatabaseConnection;
+use messaging::{Decider, Handle, LOOP_CONNECTIONS, LoopLimits, Pools, Publisher, Source, idempotency};
 use service::{House, Part, StartError, database};
 
 pub use billing::{Billing, Input};
@@ -47,9 +46,10 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
 /// # Errors
 /// Its database is not configured, or the process is told to stop.
 pub async fn start(house: &House) -> Result<Part, StartError> {
+    let writes = house.database(NAME, LOOP_CONNECTIONS).await?;
     let reads = house.database(NAME, READ_CONNECTIONS).await?;
     let billing = Billing { hold_life: TimeDelta::seconds(house.config.business.hold_seconds.into()) };
-    let handle = start_loop(house, billing, &house.database(NAME, LOOP_CONNECTIONS).await?);
+    let handle = start_loops(house, billing, Pools { writer: &writes, reader: &reads });
     let sweep = sweep::Sweep {
         db: reads.clone(),
         handle: handle.clone(),
@@ -69,9 +69,9 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     })
 }
 
-fn start_loop(house: &House, billing: Billing, db: &DatabaseConnection) -> Handle<Billing> {
+fn start_loops(house: &House, billing: Billing, pools: Pools<'_>) -> Handle<Billing> {
     let runtime = house.runtime();
-    let publisher = Publisher::start(NAME, house.bus.clone(), db.clone(), &runtime);
+    let publisher = Publisher::start(NAME, house.bus.clone(), pools.writer.clone(), &runtime);
     let sources = vec![Source::commands(NAME), Source::events(NAME, &[UserRegistered::TYPE])];
-    messaging::start(billing, db, &house.bus, &publisher, sources, LoopLimits::default(), &runtime)
+    messaging::start(billing, pools, &house.bus, &publisher, sources, LoopLimits::default(), &runtime)
 }

@@ -2,16 +2,17 @@
 //!
 //! No index serves the holds: one on what is held would be touched by every hold twice. Orders' ids are in
 //! the order of time, so the primary key leads to the old ones, and a mark in memory passes over those
-//! that have ended; a new process walks over all of them once, a page at a time.
+//! that have ended. A new process walks over all of them, a page at a time, and so does one that has run for a
+//! day: the hold of an order that was kept waiting for long may have come below the mark.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use contracts::Timestamp;
+use messaging::outbox::first_id_at;
 use messaging::{Handle, Runtime};
 use sea_orm::{DatabaseConnection, DbErr};
-use tokio::time::MissedTickBehavior;
-use uuid::{NoContext, Uuid};
+use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
 
 use crate::billing::{Billing, Input};
 use crate::commands::expire_hold::GRACE;
@@ -19,6 +20,8 @@ use crate::store::{self, SweptHold};
 
 /// Holds read in one statement.
 const PAGE_ROWS: u64 = 5_000;
+/// How often all are walked over.
+const ALL_EVERY: Duration = Duration::from_hours(24);
 
 pub(crate) struct Sweep {
     pub(crate) db: DatabaseConnection,
@@ -33,10 +36,13 @@ impl Sweep {
     pub(crate) fn start(self, runtime: &Runtime) {
         let shutdown = runtime.shutdown.clone();
         runtime.tasks.spawn(async move {
-            let mut all_ended_up_to = Uuid::nil();
+            let (mut all_ended_up_to, mut all_due) = (Uuid::nil(), Instant::now() + ALL_EVERY);
             let mut ticks = tokio::time::interval(self.every);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+                if all_due <= Instant::now() {
+                    (all_ended_up_to, all_due) = (Uuid::nil(), Instant::now() + ALL_EVERY);
+                }
                 match self.round(all_ended_up_to).await {
                     Ok(mark) => all_ended_up_to = mark,
                     Err(error) => tracing::warn!(%error, "holds were not looked through; trying again"),
@@ -64,27 +70,5 @@ impl Sweep {
                 }
             }
         }
-    }
-}
-
-/// The smallest UUIDv7 of that time.
-fn first_id_at(time: Timestamp) -> Uuid {
-    let seconds = u64::try_from(time.timestamp()).unwrap_or_default();
-    let at = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, time.timestamp_subsec_nanos()));
-    let mut bytes = [0; 16];
-    bytes[..6].copy_from_slice(&at.as_bytes()[..6]);
-    Uuid::from_bytes(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_of_a_time_are_not_below_its_first() {
-        let before = chrono::Utc::now();
-        let id = Uuid::now_v7();
-        assert!(first_id_at(before) < id);
-        assert!(id < first_id_at(before + TimeDelta::seconds(60)));
     }
 }

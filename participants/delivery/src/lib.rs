@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use contracts::Event;
 use contracts::user::ProfileChanged;
-use messaging::{LOOP_CONNECTIONS, LoopLimits, Publisher, Source, outbox};
+use messaging::{LOOP_CONNECTIONS, LoopLimits, Pools, Publisher, Source, outbox};
 use service::{House, Part, StartError, database};
 
 pub use booking::{Booking, BookingState, Place};
@@ -36,7 +36,7 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     http::public().into_openapi()
 }
 
-/// Starts the service: its loop in the house's tasks, its routes for the house's listeners.
+/// Starts the service: its loops in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
 /// The database is not configured or refuses.
@@ -47,9 +47,10 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), None, &runtime);
     let rules = Deliveries { couriers: house.config.business.delivery_couriers };
+    let pools = Pools { writer: &writer, reader: &reader };
     let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[ProfileChanged::TYPE])];
     let deliveries =
-        messaging::start(rules, &writer, &house.bus, &publisher, sources, LoopLimits::default(), &runtime);
+        messaging::start(rules, pools, &house.bus, &publisher, sources, LoopLimits::default(), &runtime);
     retention::start(reader.clone(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let desk = Arc::new(http::Desk { deliveries, reader });

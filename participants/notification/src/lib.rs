@@ -14,7 +14,7 @@ use std::sync::Arc;
 use contracts::Event;
 use contracts::delivery::{OrderReceived, OrderSent};
 use contracts::user::{ProfileChanged, UserRegistered};
-use messaging::{LOOP_CONNECTIONS, LoopLimits, Publisher, Source};
+use messaging::{LOOP_CONNECTIONS, LoopLimits, Pools, Publisher, Source};
 use service::{House, Part, StartError, database};
 
 pub use contact::{Contact, Language};
@@ -35,7 +35,7 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     http::public().into_openapi()
 }
 
-/// Starts the service: its loop in the house's tasks, its routes for the house's listeners.
+/// Starts the service: its loops in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
 /// The database is not configured or refuses.
@@ -46,10 +46,10 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let notification = Notification { currency: house.config.business.currency.clone() };
     let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, HEARD)];
-    // Nobody asks over HTTP for letters to be written: the loop needs no handle.
+    // Nobody asks over HTTP for letters to be written: the loops need no handle.
     let _ = messaging::start(
         notification,
-        &writer,
+        Pools { writer: &writer, reader: &reader },
         &house.bus,
         &publisher,
         sources,

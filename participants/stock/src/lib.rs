@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use contracts::Event;
 use contracts::order::OrderConfirmed;
-use messaging::{LOOP_CONNECTIONS, LoopLimits, Publisher, Source};
+use messaging::{LOOP_CONNECTIONS, LoopLimits, Pools, Publisher, Source};
 use service::{House, Part, StartError, database};
 
 pub use decider::{Answer, Command, Input, Keys, Set, Stock};
@@ -32,7 +32,7 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     http::public().into_openapi()
 }
 
-/// Starts the service: its loop in the house's tasks, its routes for the house's listeners.
+/// Starts the service: its loops in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
 /// The database is not configured or refuses.
@@ -41,9 +41,10 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let writer = house.database(SERVICE, LOOP_CONNECTIONS).await?;
     let reader = house.database(SERVICE, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
+    let pools = Pools { writer: &writer, reader: &reader };
     let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[OrderConfirmed::TYPE])];
     let stock =
-        messaging::start(Stock, &writer, &house.bus, &publisher, sources, LoopLimits::default(), &runtime);
+        messaging::start(Stock, pools, &house.bus, &publisher, sources, LoopLimits::default(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let shop = Arc::new(http::Shop { stock, reader, currency: house.config.business.currency.clone() });
     Ok(Part {

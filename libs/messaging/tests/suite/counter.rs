@@ -7,8 +7,8 @@ use std::time::Duration;
 use contracts::{Command, Never, Reply, ReplyData, Timestamp};
 use messaging::rows::{Changes, Hold, Rows, Transaction};
 use messaging::{
-    BatchError, Bus, Decided, Decider, DecodeError, Handle, Item, LoopLimits, Publisher, Runtime, Source,
-    record,
+    BatchError, Bus, Decided, Decider, DecodeError, Handle, Item, LoopLimits, Pools, Publisher, Runtime,
+    Source, record,
 };
 use sandbox::Nats;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
@@ -152,7 +152,7 @@ impl Bench {
         Counters { batches: Arc::clone(&self.batches) }
     }
 
-    /// Starts a loop, with a connection of its own as every service has.
+    /// Starts a loop, with connections of its own as every service has.
     pub(crate) async fn start<D: Decider>(&self, decider: D) -> Handle<D> {
         self.start_within(decider, LoopLimits::default()).await
     }
@@ -161,7 +161,8 @@ impl Bench {
         let db = connect(&self.url).await;
         let publisher = Publisher::start("counter", self.bus.clone(), db.clone(), &self.runtime);
         let sources = vec![Source::commands("counter")];
-        messaging::start(decider, &db, &self.bus, &publisher, sources, limits, &self.runtime)
+        let pools = Pools { writer: &db, reader: &self.db };
+        messaging::start(decider, pools, &self.bus, &publisher, sources, limits, &self.runtime)
     }
 
     pub(crate) async fn number(&self, sql: &str) -> i64 {

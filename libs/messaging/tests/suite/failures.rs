@@ -1,6 +1,7 @@
 //! The reason of a failure decides: poison is alone in its grave, a held row holds nobody else up, and
 //! a database that is away is nobody's fault.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use contracts::{Command, Outcome};
@@ -107,6 +108,35 @@ async fn a_row_that_somebody_holds_holds_nobody_else_up() {
     assert!(!waiting.is_finished(), "the row is still held");
     holder.rollback().await.unwrap();
     assert_eq!(waiting.await.unwrap(), Ok(2));
+}
+
+#[tokio::test]
+async fn many_rows_that_somebody_holds_leave_time_for_everybody_else() {
+    let bench = Bench::new().await;
+    let handle = bench.start(Called(bench.counters())).await;
+    let held: Vec<Add> = (0..4).map(|_| Add { counter_id: Uuid::now_v7(), amount: 1 }).collect();
+    for add in &held {
+        handle.call(add.clone()).await.unwrap();
+    }
+    let holder = bench.db.begin().await.unwrap();
+    holder.execute_unprepared("SELECT 1 FROM counters FOR UPDATE").await.unwrap();
+    let items: Vec<_> = held.iter().map(command_item).collect();
+    bench.road.send(Add::TYPE, &items).await;
+    eventually(Duration::from_secs(10), "all of them to have been tried in vain", async || {
+        (bench.batches.load(Ordering::Relaxed) > 15).then_some(())
+    })
+    .await;
+    let free = Uuid::now_v7();
+    for value in 1..=5 {
+        let call = handle.call(Add { counter_id: free, amount: 1 });
+        let answer = tokio::time::timeout(Duration::from_secs(4), call).await;
+        assert_eq!(answer.expect("it is heard while they are held"), Ok(value));
+    }
+    holder.rollback().await.unwrap();
+    eventually(Duration::from_secs(20), "those that were held to be done", async || {
+        (bench.number("SELECT count(*) FROM counters WHERE value = 2").await == 4).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

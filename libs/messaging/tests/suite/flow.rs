@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use contracts::{Command, Outcome};
-use messaging::{CallError, LoopLimits, Publisher, Source};
+use messaging::{CallError, LoopLimits, Publisher};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use testkit::{command_item, eventually};
 use uuid::Uuid;
@@ -174,7 +175,6 @@ async fn more_calls_than_may_wait_are_told_to_come_later() {
     );
 }
 
-/// The source of a service without a loop of its own is not needed: a publisher stands alone.
 #[tokio::test]
 async fn a_publisher_alone_sends_what_a_transaction_stored() {
     let bench = Bench::new().await;
@@ -194,6 +194,13 @@ async fn a_publisher_alone_sends_what_a_transaction_stored() {
         (bench.number("SELECT count(*) FROM outbox WHERE sequence IS NOT NULL").await == 1).then_some(())
     })
     .await;
-    let source = Source::events("listener", &["order.order_cancelled.v1"]);
-    assert_eq!(source.consumer.stream, "EVENTS");
+
+    // Marked as in a stream that is no more, it is sent again.
+    let of_another_stream = "UPDATE outbox SET stream_created_at = '2000-01-01', sequence = 1";
+    bench.db.execute_unprepared(of_another_stream).await.unwrap();
+    eventually(Duration::from_secs(30), "it to be marked as in the stream that is there", async || {
+        (bench.number("SELECT count(*) FROM outbox WHERE stream_created_at > '2001-01-01'").await == 1)
+            .then_some(())
+    })
+    .await;
 }
