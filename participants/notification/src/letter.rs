@@ -80,6 +80,17 @@ impl Occasion {
         }
     }
 
+    /// Its place in the life of an order: letters of one batch, and so of one time, are listed in this order.
+    const fn place(&self) -> u8 {
+        match self {
+            Self::Welcome => 0,
+            Self::Order(OrderOutcome::Confirmed | OrderOutcome::Rejected, _) => 1,
+            Self::Order(OrderOutcome::Sent, _) => 2,
+            Self::Order(OrderOutcome::Received, _) => 3,
+            Self::Order(OrderOutcome::Cancelled, _) => 4,
+        }
+    }
+
     const fn order_id(&self) -> Option<Uuid> {
         match self {
             Self::Welcome => None,
@@ -116,7 +127,7 @@ impl LetterRequest {
         let text = text::write(&self.occasion, contact, currency);
         Letter {
             letter_id: self.letter_id,
-            notification_id: id_at(now, self.letter_id),
+            notification_id: id_at(now, self.occasion.place(), self.letter_id),
             user_id: self.user_id,
             kind: self.occasion.kind().as_str().to_owned(),
             subject: text.subject,
@@ -130,10 +141,12 @@ impl LetterRequest {
     }
 }
 
-/// A UUIDv7 of that time whose other bits follow from the letter's id: deciding is not random.
-fn id_at(now: Timestamp, letter_id: Uuid) -> Uuid {
+/// A UUIDv7 of that time, then of that place (below 16), whose other bits follow from the letter's id: deciding
+/// is not random.
+fn id_at(now: Timestamp, place: u8, letter_id: Uuid) -> Uuid {
     let mut rest = [0; 10];
     rest.copy_from_slice(&Uuid::new_v5(&letter_id, b"notification").into_bytes()[..10]);
+    rest[0] = place;
     let milliseconds = u64::try_from(now.timestamp_millis()).unwrap_or_default();
     uuid::Builder::from_unix_timestamp_millis(milliseconds, &rest).into_uuid()
 }
@@ -179,8 +192,12 @@ mod tests {
     #[test]
     fn later_letters_have_higher_ids() {
         let at = |seconds| Timestamp::from_timestamp(seconds, 0).unwrap();
-        let id = |seconds, letter| id_at(at(seconds), Uuid::from_u128(letter));
+        let id = |seconds, letter| id_at(at(seconds), 1, Uuid::from_u128(letter));
         assert!(id(1, 900) < id(2, 1));
+        let life = [OrderOutcome::Confirmed, OrderOutcome::Sent, OrderOutcome::Received];
+        let of_one_batch =
+            life.map(|outcome| about(outcome, None, None).write(None, "RUB", at(1)).notification_id);
+        assert!(of_one_batch.is_sorted_by(|earlier, later| earlier < later), "{of_one_batch:?}");
         assert_eq!(id(1, 900), id(1, 900));
         assert_ne!(id(1, 900), id(1, 901), "two letters of one batch are told apart");
     }
