@@ -1,6 +1,8 @@
 //! `rondo serve <service>...`: some services in one process, on servers that are there already; or the
 //! gateway in front of them.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, bail};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
@@ -27,7 +29,7 @@ pub(crate) struct ServeArguments {
 }
 
 /// What a process can be for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Served {
     Service(Service),
     Audit,
@@ -64,7 +66,8 @@ impl ValueEnum for Served {
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let ServeArguments { mut services, mut config, gateway, crash } = arguments;
-    services.dedup();
+    let mut named = HashSet::new();
+    services.retain(|service| named.insert(*service));
     telemetry::start_logs(&config.telemetry)?;
     if let Some(words) = &crash.crash_at {
         crash::arm(words)?;

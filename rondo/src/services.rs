@@ -8,7 +8,7 @@ use service::{House, Part, StartError};
 use utoipa::openapi::OpenApi;
 
 /// A service that this binary can run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub(crate) enum Service {
     /// Credentials, sessions, tokens.
     Auth,
