@@ -101,6 +101,11 @@ impl SagaRow {
         })
     }
 
+    /// Whom it waits for.
+    pub(crate) fn participants(&self) -> impl Iterator<Item = &str> {
+        self.waits_for.split(',').filter(|name| !name.is_empty())
+    }
+
     /// Whether it can only go forward.
     pub(crate) fn is_past_pivot(&self) -> bool {
         matches!(self.state.0.phase, Phase::Tail(Decision::Confirmed, _) | Phase::Final(Outcome::Completed))

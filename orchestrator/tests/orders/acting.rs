@@ -82,6 +82,8 @@ async fn every_action_is_done_where_it_makes_sense_and_refused_where_it_does_not
     for action in ACTIONS {
         not_allowed(&operator, id, action, json!({}), "the saga has ended").await;
     }
+    let cancelled = customer.cancel(id, 0).await;
+    assert_eq!(cancelled.problem(), (409, "too_late"), "operators settle it: {cancelled:?}");
     let actions = trail(&operator, &format!("saga_id={id}")).await;
     let told: Vec<_> = actions
         .iter()

@@ -1,6 +1,7 @@
 //! `rondo saga`: find sagas, see why one hangs, and set it going.
 
 mod act;
+mod due;
 mod list;
 mod pauses;
 mod show;

@@ -31,6 +31,9 @@ pub(crate) struct SagaStatus {
     paused_by: Option<String>,
     /// Whether a step that has to succeed does not.
     stuck: bool,
+    /// The participants that it waits for; told to operators.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waits_for: Vec<String>,
     /// Its steps.
     steps: Vec<SagaStep>,
     /// What an operator may do now; told to operators.
@@ -113,6 +116,7 @@ impl SagaStatus {
             paused: view.paused,
             paused_by: row.paused_by.clone(),
             stuck: view.stuck,
+            waits_for: row.participants().map(str::to_owned).collect(),
             steps: view.steps.into_iter().map(SagaStep::of).collect(),
             allowed_actions: view.allowed_actions.into_iter().map(str::to_owned).collect(),
             history: view.history.into_iter().map(SagaEvent::of).collect(),
@@ -125,7 +129,7 @@ impl SagaStatus {
     /// As it is under the pauses that hold: what waits only for paused ones stands still, also before it
     /// has met the pause.
     pub(super) fn under(mut self, held: &Held, row: &SagaRow) -> Self {
-        let mut waited_for = row.waits_for.split(',').filter(|name| !name.is_empty()).peekable();
+        let mut waited_for = row.participants().peekable();
         if self.paused || held.is_empty() || waited_for.peek().is_none() {
             return self;
         }
@@ -141,6 +145,7 @@ impl SagaStatus {
     /// Without what is meant for operators, in plain words.
     pub(crate) fn for_customers(mut self) -> Self {
         self.allowed_actions.clear();
+        self.waits_for.clear();
         self.wake_at = None;
         self.paused_by = None;
         for step in &mut self.steps {

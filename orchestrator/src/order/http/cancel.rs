@@ -39,7 +39,7 @@ enum Cancelling {
     responses(
         (status = 200, description = "Cancelled; everything is undone", body = OrderOut),
         (status = 202, description = "Being undone; see Retry-After", body = OrderOut),
-        (status = 409, description = "`too_late`: sent or rejected; `try_again`: confirmed a moment ago, see Retry-After",
+        (status = 409, description = "`too_late`: sent, rejected or left to operators; `try_again`: confirmed a moment ago, see Retry-After",
          body = ProblemBody, content_type = "application/problem+json"),
         Unauthenticated, NotFound, Failures,
     ),
@@ -81,10 +81,21 @@ impl Orders {
         match row.status {
             OrderStatus::Cancelled => Ok(Cancelling::Going),
             OrderStatus::Rejected => Ok(Cancelling::TooLate("the order was rejected")),
-            OrderStatus::Sent | OrderStatus::Received => Ok(Cancelling::TooLate("the order is on its way")),
+            OrderStatus::Sent => Ok(Cancelling::TooLate("the order is on its way")),
+            OrderStatus::Received => Ok(Cancelling::TooLate("the order was received")),
+            _ if self.is_abandoned(row.order_id).await? => Ok(Cancelling::TooLate(
+                "an operator has taken the order out of the process, and settles it by hand",
+            )),
             OrderStatus::Confirmed => self.cancel_confirmed(by, row.order_id).await,
             OrderStatus::Pending => self.turn_back(by, row.order_id).await,
         }
+    }
+
+    /// Whether its saga, or that of its cancellation, was stopped for good where it was.
+    async fn is_abandoned(&self, order_id: Uuid) -> Result<bool, Problem> {
+        let own = self.manager.status(order_id).await?;
+        let cancellation = self.cancellations.status(Cancellation::id_for(order_id)).await?;
+        Ok([own, cancellation].contains(&Some(saga::Status::Abandoned)))
     }
 
     /// Before the pivot: whoever locks the saga first wins, the cancel or what would confirm the order.

@@ -181,11 +181,11 @@ async fn by_filter(
              bears more of them"
         );
     }
-    Ok(())
+    if failed > 0 && !arguments.dry_run { bail!("{failed} of {done} were refused") } else { Ok(()) }
 }
 
 fn told(sagas: &[Value]) -> comfy_table::Table {
-    let mut table = table(&["saga", "status", "step", "pivot", "", "sends"]);
+    let mut table = table(&["saga", "status", "step", "pivot", "why not", "sends"]);
     for saga in sagas {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let sends: Vec<String> = items(saga, "would_send").iter().map(word).collect();

@@ -7,6 +7,7 @@ use service::config::OperatorConfig;
 use uuid::Uuid;
 
 use super::SAGAS;
+use super::due::asked_again;
 use crate::operate::client::Operator;
 use crate::operate::id;
 use crate::operate::shown::{items, say, say_json, status, table, text, when, wrong};
@@ -111,7 +112,8 @@ pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<()> {
             text(saga, "step").into(),
             mark,
             when(text(saga, "created_at"), now).into(),
-            when(text(saga, "wake_at"), now).into(),
+            if saga["paused"] == true { String::new() } else { asked_again(text(saga, "wake_at"), now) }
+                .into(),
         ]);
     }
     say(sagas);

@@ -4,6 +4,7 @@ use chrono::Utc;
 use comfy_table::Cell;
 use serde_json::Value;
 
+use super::due::{asked_again, is_put_off};
 use super::why::{commands, not_asked_for, turned_back_for, waits_for};
 use crate::operate::shown::{items, list, name, say, status, table, text, when, wrong};
 
@@ -53,8 +54,18 @@ fn why(saga: &Value) -> comfy_table::Table {
             lines.add_row([name("last error"), Cell::new(""), wrong(error)]);
         }
     }
+    let participants: Vec<&str> = items(saga, "waits_for").iter().filter_map(Value::as_str).collect();
+    if !participants.is_empty() {
+        lines.add_row([name("of"), Cell::new(""), participants.join(", ").into()]);
+    }
     if saga["paused"] != true && !text(saga, "wake_at").is_empty() {
-        lines.add_row([name("asked again"), when(text(saga, "wake_at"), now).into()]);
+        let wake_at = text(saga, "wake_at");
+        lines.add_row([name("asked again"), asked_again(wake_at, now).into()]);
+        if is_put_off(wake_at, now) {
+            let unread =
+                format!("not before {} has read what it was sent: does it run?", participants.join(", "));
+            lines.add_row([name(""), Cell::new(""), unread.into()]);
+        }
     }
     match text(saga, "finished_at") {
         "" => lines.add_row([name("begun"), when(text(saga, "created_at"), now).into()]),

@@ -71,7 +71,9 @@ fn error_of(line: &Value) -> String {
     let payload = &line["payload"];
     let told = payload.as_str().map_or_else(|| payload.to_string(), str::to_owned);
     let told = if payload.is_null() { String::new() } else { format!(" {told}") };
-    format!("{} {}{told}", text(line, "event"), text(line, "detail")).replace("  ", " ").trim().to_owned()
+    let event = text(line, "event");
+    let detail = Some(text(line, "detail")).filter(|detail| *detail != event).unwrap_or_default();
+    format!("{event} {detail}{told}").replace("  ", " ").trim().to_owned()
 }
 
 /// What can be typed, each with what it does.
@@ -145,7 +147,7 @@ mod tests {
                 {"at": "1", "step": "b", "event": "sent"},
                 {"at": "2", "step": "b", "event": "refused", "detail": "no"},
                 {"at": "3", "step": "b", "event": "undo_sent"},
-                {"at": "4", "step": "b", "event": "undo_fault", "payload": "the disk is full"},
+                {"at": "4", "step": "b", "event": "undo_fault", "detail": "undo_fault", "payload": "the disk is full"},
                 {"at": "5", "step": "b", "event": "undo_sent"},
             ],
         });
