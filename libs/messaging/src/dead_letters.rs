@@ -78,7 +78,8 @@ impl DeadLetters {
                    ON CONFLICT (letter_id) DO UPDATE SET count = dead_letters.count + 1, \
                    error = excluded.error, group_id = excluded.group_id, last_at = excluded.last_at";
         let kept = &letter.raw[..letter.raw.len().min(PAYLOAD_BYTES_MAX)];
-        let letter_id = letter.item_id.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_OID, &letter.raw));
+        let letter_id =
+            letter.item_id.unwrap_or_else(|| id_of_bytes(self.service, &letter.subject, &letter.raw));
         let values: [Value; 8] = [
             letter_id.into(),
             letter.subject.clone().into(),
@@ -101,6 +102,12 @@ pub(crate) fn headers_json(headers: Option<&HeaderMap>) -> String {
         .flat_map(|(name, values)| values.iter().map(move |value| (name.as_ref(), value.as_str())))
         .collect();
     serde_json::to_string(&pairs).unwrap_or_default()
+}
+
+/// The id of what has none: the same bytes from the same place are the same letter.
+fn id_of_bytes(service: &str, subject: &str, raw: &[u8]) -> Uuid {
+    let place = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{service}\n{subject}").as_bytes());
+    Uuid::new_v5(&place, raw)
 }
 
 /// Letters of one service, subject and error belong together, whatever ids and numbers the error names.
@@ -127,6 +134,14 @@ fn without_numbers(error: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_bytes_are_the_same_letter_only_from_the_same_place() {
+        let of = |service, subject| id_of_bytes(service, subject, b"SAME");
+        assert_eq!(of("billing", "cmd.a"), of("billing", "cmd.a"));
+        assert_ne!(of("billing", "cmd.a"), of("billing", "cmd.b"));
+        assert_ne!(of("billing", "user.x"), of("notification", "user.x"));
+    }
 
     #[test]
     fn letters_group_by_their_error_whatever_it_counts_or_names() {
