@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use reqwest::{Method, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::acting::{act, hanging};
 use crate::shop::{Customer, Participant, Shop, WITHIN, header, items, order_id, price};
 
 /// An event as a client sees it: its id, its name, and what its data says.
@@ -185,6 +186,18 @@ async fn an_order_whose_saga_has_left_is_told_by_its_status() {
     for id in [&left[0].id, &all.last().unwrap().id] {
         assert_eq!(Stream::open(&customer, order_id, Some(id)).await.status(), 204, "{id}");
     }
+}
+
+#[tokio::test]
+async fn an_order_that_an_operator_took_out_undecided_is_over() {
+    let mut shop = Shop::open().await;
+    let (customer, operator) = (shop.customer_with(1_000).await, shop.orchestrator.operator());
+    shop.goes_away(Participant::Billing).await;
+    let id = hanging(&customer).await;
+    let answer = act(&operator, id, "abandon", json!({})).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let events = Stream::of(&customer, id, None).await.until_the_end().await;
+    assert_eq!(statuses(&events), ["pending"]);
 }
 
 #[tokio::test]

@@ -130,9 +130,13 @@ impl Orders {
         // Both before the histories: when they say that all is over, the histories say all.
         let saga = self.manager.status(order_id).await?;
         let row = self.find(order_id).await?.ok_or_else(Problem::not_found)?;
-        let is_final =
-            matches!(row.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Received);
-        let is_over = is_final && saga.is_none_or(saga::Status::is_final);
+        let is_over = match row.status {
+            OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Received => {
+                saga.is_none_or(saga::Status::is_final)
+            }
+            OrderStatus::Pending => saga == Some(saga::Status::Abandoned),
+            OrderStatus::Confirmed | OrderStatus::Sent => false,
+        };
         let own = lines_from::<OrderWorkflow>(reader, order_id, told.order.seq).await?;
         let id = Cancellation::id_for(order_id);
         let cancelling = lines_from::<CancellationWorkflow>(reader, id, told.cancellation.seq).await?;
