@@ -64,6 +64,7 @@ async fn remove_some(db: &DatabaseConnection, cut: Timestamp) -> Result<u64, DbE
 mod tests {
     use migrations::MigratorTrait;
     use sea_orm::Database;
+    use uuid::Uuid;
 
     use super::*;
     use crate::order::cancellation::Cancellation;
@@ -71,7 +72,9 @@ mod tests {
     /// The saga, or the cancellation, of an order that was placed so many days ago, with a line of history.
     async fn saga(db: &DatabaseConnection, name: &str, placed: i64, finished: Option<i64>) {
         let days_ago = |days: i64| Utc::now() - TimeDelta::days(days);
-        let key = first_id_at(days_ago(placed));
+        let mut key = Uuid::now_v7().into_bytes();
+        key[..6].copy_from_slice(&first_id_at(days_ago(placed)).as_bytes()[..6]);
+        let key = Uuid::from_bytes(key);
         let saga_id = if name.starts_with("cancelled") { Cancellation::id_for(key) } else { key };
         let finished_at = finished.map(days_ago);
         let wake_at = finished_at.is_none().then(|| days_ago(placed));
