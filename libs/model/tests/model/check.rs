@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
-use stateright::{Checker, Expectation, HasDiscoveries, Model};
+use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
 
 use crate::mistakes::Mistake;
-use crate::model::{Action, Bounds, Orders, What};
+use crate::model::{Action, Bounds, Moment, Orders, What};
 use crate::running::{Input, inputs};
 
 /// What a run found.
@@ -49,9 +49,10 @@ fn found(checker: &impl Checker<Orders>) -> Found {
     let (mut broken, mut never_seen) = (BTreeMap::new(), Vec::new());
     let mut discoveries = checker.discoveries();
     for property in checker.model().properties() {
-        match (discoveries.remove(property.name), property.expectation) {
+        match (discoveries.remove(property.name), &property.expectation) {
             (Some(path), Expectation::Always) => {
-                let way = path.into_actions();
+                let first = path.clone().into_states().swap_remove(0);
+                let way = shortened(checker.model(), &property, &first, path.into_actions());
                 let way = way.iter().map(|action| told(checker.model(), action)).collect();
                 broken.insert(property.name, way);
             }
@@ -60,6 +61,34 @@ fn found(checker: &impl Checker<Orders>) -> Found {
         }
     }
     Found { broken, never_seen }
+}
+
+/// Leaves out what a way does not need to get to where the property does not hold.
+fn shortened(
+    model: &Orders,
+    property: &Property<Orders>,
+    first: &Moment,
+    mut way: Vec<Action>,
+) -> Vec<Action> {
+    let mut left_out = way.len();
+    while let Some(next) = left_out.checked_sub(1) {
+        left_out = next;
+        let mut shorter = way.clone();
+        shorter.remove(next);
+        if end(model, first, &shorter).is_some_and(|end| !(property.condition)(model, &end)) {
+            (way, left_out) = (shorter, way.len() - 1);
+        }
+    }
+    way
+}
+
+/// Where a way leads; nowhere, if something on it is not possible.
+fn end(model: &Orders, first: &Moment, way: &[Action]) -> Option<Moment> {
+    way.iter().try_fold(*first, |moment, action| {
+        let mut possible = Vec::new();
+        model.actions(&moment, &mut possible);
+        possible.contains(action).then(|| model.after(&moment, *action))
+    })
 }
 
 fn sizes(model: &Orders) -> String {

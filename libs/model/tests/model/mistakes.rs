@@ -62,9 +62,9 @@ mod tests {
             }
             Mistake::RepeatIsNotAnswered => &[WHAT_IS_OPEN_GOES_ON],
             Mistake::OnlyCompletedIsUndone => &[NOTHING_WITHOUT_SAGA, ALL_OR_NOTHING, UNDONE_IN_REVERSE],
-            Mistake::RepliesByAttempt => &[HEARD_RIGHTLY, WHAT_IS_OPEN_GOES_ON],
+            Mistake::RepliesByAttempt => &[WHAT_IS_OPEN_GOES_ON, HEARD_RIGHTLY],
             Mistake::RepliesByStepAlone => {
-                &[HEARD_RIGHTLY, NOTHING_WITHOUT_SAGA, UNDONE_IN_REVERSE, ALL_OR_NOTHING]
+                &[UNDONE_IN_REVERSE, HEARD_RIGHTLY, NOTHING_WITHOUT_SAGA, ALL_OR_NOTHING]
             }
             Mistake::BegunAnew => &[FINAL_ABSORBS, DECIDED_STAYS, NOTHING_GOES_BACK],
         }
