@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= target
 RONDO = $(CARGO_TARGET_DIR)/release/rondo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test proof newman bench fmt build
+.PHONY: help up test model proof newman bench fmt build
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
@@ -15,6 +15,9 @@ up: build ## everything on this machine, until Ctrl-C: http://127.0.0.1:8080 (AR
 
 test: ## all checks and tests, at most 20 minutes; what a change has to pass
 	@exec scripts/test.sh
+
+model: ## everything that can happen to two sagas, gone through exhaustively; prints how much it was (a few minutes)
+	@cargo test --locked -p model -- --include-ignored --nocapture --test-threads=1
 
 proof: ## the long crash and race runs, at most 45 minutes; before a release
 	@exec scripts/proof.sh $(ARGS)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The long crash and race runs, for before a release: the tests marked `#[ignore = "long: make proof"]`, one at a time.
-# Arguments go to the test program, e.g. a part of a test's name. Ends with `N passed, N failed`.
+# Arguments go to the test programs, e.g. a part of a test's name. Ends with `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/steps.sh
@@ -13,4 +13,5 @@ if run_step "build" cargo test --release --locked -p rondo --test system --no-ru
 else
     give_up "proof" "the build failed"
 fi
+check_cargo_tests "model" cargo test --release --locked -p model -- --ignored --nocapture "$@"
 finish

@@ -14,11 +14,11 @@ use crate::billing::{self, Books};
 use crate::model::{BEGIN, Bounds, DEADLINE, Orders, WAKE};
 use crate::order::{Command, ORDERS, Order, definition, now};
 use crate::participants::{Answer, Rows};
-use crate::running::{Input, in_short, inputs, real, waits_for};
+use crate::running::{Input, clock, in_short, inputs, real, waits_for};
 use crate::sagas::SagaTable;
 use crate::stock::{self, Shelf};
 
-const BOUNDS: Bounds = Bounds { money: &[25], pieces: &[3], faults: true, cancels: true };
+const BOUNDS: Bounds = Bounds { money: &[25], pieces: &[3], faults: true, cancels: true, pauses: true };
 
 /// What happens next to a saga on real time.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +90,7 @@ impl<'a> Pair<'a> {
         if number == DEADLINE || (number == WAKE && !is_due) {
             return; // Time passes by itself here, and the model's sagas are always due.
         }
-        if self.real.deadline_at <= self.now {
+        if self.real.deadline_at <= clock(&self.real, self.now) {
             self.short = self.table.table.entry(self.short, DEADLINE).next;
         }
         let (saga, effects) =

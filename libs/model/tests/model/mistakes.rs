@@ -49,7 +49,7 @@ mod tests {
     };
 
     /// Money for one of the two orders, pieces for both.
-    const BOUNDS: Bounds = Bounds { money: &[20], pieces: &[3], faults: false, cancels: true };
+    const BOUNDS: Bounds = Bounds { money: &[20], pieces: &[3], faults: false, cancels: true, pauses: false };
 
     /// What each mistake breaks, first what it is about.
     const fn broken_by(mistake: Mistake) -> &'static [&'static str] {

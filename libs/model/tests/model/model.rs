@@ -23,6 +23,8 @@ pub(crate) struct Bounds {
     pub(crate) faults: bool,
     /// Whether users cancel.
     pub(crate) cancels: bool,
+    /// Whether operators pause and resume sagas.
+    pub(crate) pauses: bool,
 }
 
 /// What is checked.
@@ -66,6 +68,8 @@ pub(crate) const BEGIN: usize = 0;
 pub(crate) const WAKE: usize = 1;
 pub(crate) const CANCEL: usize = 2;
 pub(crate) const DEADLINE: usize = 3;
+const PAUSE: usize = 4;
+pub(crate) const RESUME: usize = 5;
 
 /// The saga's input that a reply is.
 pub(crate) fn reply(letter: u8, asking: u32) -> usize {
@@ -143,14 +147,12 @@ impl Orders {
     }
 
     fn inputs_of_saga(&self, moment: &Moment, order: usize) -> impl Iterator<Item = usize> {
-        let Bounds { faults, cancels, .. } = self.bounds;
+        let Bounds { faults, cancels, pauses, .. } = self.bounds;
         let facts = self.facts(moment, order);
-        let fault = facts.waits_for.filter(|_| faults).map(|command| DEADLINE + 1 + command as usize);
+        let fault = facts.waits_for.filter(|_| faults).map(|command| RESUME + 1 + command as usize);
         let replies = moment.roads[order].replies().map(|(letter, asking)| reply(letter, asking));
-        [Some(BEGIN), Some(WAKE), Some(DEADLINE), cancels.then_some(CANCEL), fault]
-            .into_iter()
-            .flatten()
-            .chain(replies)
+        let chosen = [cancels.then_some(CANCEL), pauses.then_some(PAUSE), pauses.then_some(RESUME), fault];
+        [BEGIN, WAKE, DEADLINE].into_iter().chain(chosen.into_iter().flatten()).chain(replies)
     }
 }
 

@@ -5,12 +5,12 @@
 //! possible that no fault is needed for, it stays possible until it happens, and it raises the rank: a reply
 //! that has arrived is heard; if there is none, a command that has arrived is executed and answered; if there
 //! is none, the saga is woken and sends one. So whatever else happens, and however often, a saga on a road
-//! on which not everything is lost for ever ends. (stateright's own `eventually` is not used: it forgets what
+//! on which not everything is lost for ever ends; a paused one once it is resumed. (stateright's own `eventually` is not used: it forgets what
 //! is still to come where paths meet or close a circle, and here nearly all of them do.)
 
 use stateright::Property;
 
-use crate::model::{Action, BEGIN, Moment, Orders, WAKE, What, reply};
+use crate::model::{Action, BEGIN, Moment, Orders, RESUME, WAKE, What, reply};
 use crate::order::ORDERS;
 use crate::sagas::{End, Facts};
 
@@ -121,27 +121,33 @@ fn nothing_goes_back(model: &Orders, moment: &Moment) -> bool {
 }
 
 fn what_is_open_goes_on(model: &Orders, moment: &Moment) -> bool {
-    let before = rank(model, moment);
-    let raises =
-        |order, what| before < rank(model, &model.after(moment, Action { order, what, crashes: false }));
     (0..ORDERS).all(|order| {
-        let facts = model.facts(moment, order);
-        let road = moment.roads[order];
-        let letters = &model.sagas[order].letters;
-        let Some(waited) = facts.waits_for else {
-            return facts.ending.is_some() || raises(order, What::Saga(BEGIN));
-        };
-        let is_answer = |(letter, _): &(u8, u32)| letters[usize::from(*letter)].command == waited;
-        let mut replies = road.replies().filter(is_answer).peekable();
-        if replies.peek().is_some() {
-            return replies.all(|(letter, asking)| raises(order, What::Saga(reply(letter, asking))));
+        if model.facts(moment, order).is_paused {
+            let what = What::Saga(RESUME);
+            return goes_on(model, &model.after(moment, Action { order, what, crashes: false }), order);
         }
-        let mut commands = road.commands().filter(|(command, _)| *command == waited).peekable();
-        if commands.peek().is_some() {
-            return commands.all(|(command, asking)| raises(order, What::Participant(command, asking)));
-        }
-        raises(order, What::Saga(WAKE))
+        goes_on(model, moment, order)
     })
+}
+
+fn goes_on(model: &Orders, moment: &Moment, order: usize) -> bool {
+    let before = rank(model, moment);
+    let raises = |what| before < rank(model, &model.after(moment, Action { order, what, crashes: false }));
+    let (saga, road) = (&model.sagas[order], moment.roads[order]);
+    let Facts { waits_for, ending, .. } = *model.facts(moment, order);
+    let Some(waited) = waits_for else {
+        return ending.is_some() || raises(What::Saga(BEGIN));
+    };
+    let is_answer = |(letter, _): &(u8, u32)| saga.letters[usize::from(*letter)].command == waited;
+    let mut replies = road.replies().filter(is_answer).peekable();
+    if replies.peek().is_some() {
+        return replies.all(|(letter, asking)| raises(What::Saga(reply(letter, asking))));
+    }
+    let mut commands = road.commands().filter(|(command, _)| *command == waited).peekable();
+    if commands.peek().is_some() {
+        return commands.all(|(command, asking)| raises(What::Participant(command, asking)));
+    }
+    raises(What::Saga(WAKE))
 }
 
 /// It undoes a step that stands, and whose answer it never heard.

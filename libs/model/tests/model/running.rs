@@ -2,7 +2,7 @@
 //! they have come, its askings only whether there was more than one.
 
 use contracts::{Direction, ReplyData, Timestamp};
-use saga::{Decision, Definition, Effect, Input as Given, Instance, Phase, Send, ignored};
+use saga::{Action, Decision, Definition, Effect, Input as Given, Instance, PausedBy, Phase, Send, ignored};
 use serde_json::value::to_raw_value;
 
 use crate::mistakes::Mistake;
@@ -32,6 +32,10 @@ pub(crate) enum Input {
     Cancel,
     /// Its deadline passes.
     Deadline,
+    /// An operator lets its time stand still.
+    Pause,
+    /// An operator lets it go on.
+    Resume,
     /// A technical failure of whoever was to execute this.
     Fault(Command),
     /// A participant's answer to this asking.
@@ -39,11 +43,12 @@ pub(crate) enum Input {
 }
 
 /// Where the replies begin among [`inputs`]; they are two for each letter, one an asking.
-pub(crate) const FIRST_REPLY: usize = 4 + Command::ALL.len();
+pub(crate) const FIRST_REPLY: usize = 6 + Command::ALL.len();
 
 /// Everything that may happen to a saga that is given these letters, in the order of its table's inputs.
 pub(crate) fn inputs(letters: &[Letter]) -> Vec<Input> {
-    let mut all = vec![Input::Begin, Input::Wake, Input::Cancel, Input::Deadline];
+    let mut all =
+        vec![Input::Begin, Input::Wake, Input::Cancel, Input::Deadline, Input::Pause, Input::Resume];
     all.extend(Command::ALL.map(Input::Fault));
     all.extend(letters.iter().flat_map(|letter| [1, 2].map(|asking| Input::Reply(letter.clone(), asking))));
     all
@@ -103,7 +108,7 @@ impl Running {
     }
 
     fn let_deadline_pass(&mut self) {
-        if self.saga.has_begun() && !self.saga.decided() {
+        if self.saga.has_begun() && !self.saga.decided() && self.saga.paused.is_none() {
             self.saga.state.deadline_at = now();
         }
     }
@@ -207,8 +212,11 @@ impl Running {
 /// more than one; its number of inputs and what explains a refusal are for readers. `faithful.rs` checks this
 /// against sagas that keep all of it.
 pub(crate) fn in_short(mut saga: Instance<Order>, at: Timestamp) -> Instance<Order> {
-    let is_late = saga.has_begun() && !saga.decided() && saga.deadline_at <= at;
+    let is_late = saga.has_begun() && !saga.decided() && saga.deadline_at <= clock(&saga, at);
     let state = &mut saga.state;
+    if let Some(pause) = &mut state.paused {
+        pause.since = now();
+    }
     state.seq = 0;
     state.attempt = state.attempt.min(ASKINGS);
     state.deadline_at = if is_late { now() } else { now() + DEADLINE };
@@ -221,6 +229,11 @@ pub(crate) fn in_short(mut saga: Instance<Order>, at: Timestamp) -> Instance<Ord
         cause.detail = None;
     }
     saga
+}
+
+/// A saga's own time: it stands still while it is paused.
+pub(crate) fn clock(saga: &Instance<Order>, at: Timestamp) -> Timestamp {
+    saga.paused.as_ref().map_or(at, |pause| pause.since)
 }
 
 /// The command whose answer it waits for: this workflow never waits for two at once.
@@ -242,6 +255,10 @@ fn reply(command: Command, attempt: u32, reply: ReplyData) -> Given {
     Given::Reply { step: command.step().to_owned(), direction: command.direction(), attempt, reply }
 }
 
+fn by_operator(action: Action) -> Given {
+    Given::Operator { action, by: String::new(), reason: String::new() }
+}
+
 /// A command as participants are given it.
 fn payload(number: usize, command: Command) -> String {
     let order = Order::priced(number);
@@ -261,6 +278,8 @@ pub(crate) fn real(input: &Input) -> Given {
         Input::Begin => Given::Begin,
         Input::Wake => Given::Wake,
         Input::Cancel => Given::Cancel,
+        Input::Pause => by_operator(Action::Pause(PausedBy::Saga)),
+        Input::Resume => by_operator(Action::Resume(PausedBy::Saga)),
         Input::Fault(command) => reply(*command, 1, ReplyData::fault("the disk is full")),
         Input::Reply(Letter { command, answer }, asking) => reply(*command, *asking, answer.into()),
         Input::Deadline => panic!("the deadline of a saga on real time passes by itself"),

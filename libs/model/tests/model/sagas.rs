@@ -23,6 +23,7 @@ pub(crate) struct SagaTable {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) is_late: bool,
+    pub(crate) is_paused: bool,
     /// Which asking it is at.
     pub(crate) asking: u32,
     pub(crate) waits_for: Option<Command>,
@@ -84,6 +85,7 @@ impl Facts {
         let waits_for = waits_for(saga, definition);
         Self {
             is_late: running.is_late(),
+            is_paused: saga.paused.is_some(),
             asking: saga.attempt,
             waits_for,
             lists: [0, 1].map(|step| saga.possibly_done.contains(step)),
