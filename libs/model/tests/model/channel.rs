@@ -15,20 +15,18 @@ pub(crate) struct Road {
     replies: u64,
 }
 
-const PER_MESSAGE: u32 = ASKINGS;
-
 impl Road {
     pub(crate) fn send(&mut self, command: Command, asking: u32) {
-        self.commands |= 1 << (command as u32 * PER_MESSAGE + asking - 1);
+        self.commands |= 1 << (command as u32 * ASKINGS + asking - 1);
     }
 
     pub(crate) fn answer(&mut self, letter: u8, asking: u32) {
-        self.replies |= 1 << (u32::from(letter) * PER_MESSAGE + asking - 1);
+        self.replies |= 1 << (u32::from(letter) * ASKINGS + asking - 1);
     }
 
     /// Every command that may arrive, and of which asking it is.
     pub(crate) fn commands(self) -> impl Iterator<Item = (Command, u32)> {
-        let known = |bit: u32| (Command::ALL[(bit / PER_MESSAGE) as usize], bit % PER_MESSAGE + 1);
+        let known = |bit: u32| (Command::ALL[(bit / ASKINGS) as usize], bit % ASKINGS + 1);
         (0..u16::BITS).filter(move |bit| self.commands >> bit & 1 == 1).map(known)
     }
 
@@ -38,8 +36,8 @@ impl Road {
         std::iter::from_fn(move || {
             let bit = (rest != 0).then(|| rest.trailing_zeros())?;
             rest &= rest - 1;
-            let letter = u8::try_from(bit / PER_MESSAGE).expect("64 bits are few");
-            Some((letter, bit % PER_MESSAGE + 1))
+            let letter = u8::try_from(bit / ASKINGS).expect("64 bits are few");
+            Some((letter, bit % ASKINGS + 1))
         })
     }
 

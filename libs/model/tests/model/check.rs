@@ -93,7 +93,7 @@ fn end(model: &Orders, first: &Moment, way: &[Action]) -> Option<Moment> {
 
 fn sizes(model: &Orders) -> String {
     let [first, second] = model.sagas.each_ref().map(|saga| saga.states.len());
-    let [stock, billing] = model.participants.each_ref().map(|participant| participant.accounts.len());
+    let [stock, billing] = model.participants.each_ref().map(|participant| participant.testimonies.len());
     format!("alone the sagas have {first} and {second} states, stock {stock}, billing {billing}")
 }
 

@@ -6,7 +6,7 @@ use crate::billing::Books;
 use crate::channel::Road;
 use crate::mistakes::Mistake;
 use crate::order::{Command, ORDERS, definition};
-use crate::participants::{Account, Letter, ParticipantTable, input};
+use crate::participants::{Letter, ParticipantTable, Testimony, input};
 use crate::properties;
 use crate::running::FIRST_REPLY;
 use crate::sagas::{Facts, SagaTable};
@@ -96,8 +96,8 @@ impl Orders {
     }
 
     /// Stock's, billing's.
-    pub(crate) fn accounts(&self, moment: &Moment) -> [&Account; 2] {
-        [0, 1].map(|who| &self.participants[who].accounts[usize::from(moment.participants[who])])
+    pub(crate) fn testimonies(&self, moment: &Moment) -> [&Testimony; 2] {
+        [0, 1].map(|who| &self.participants[who].testimonies[usize::from(moment.participants[who])])
     }
 
     pub(crate) fn after(&self, moment: &Moment, action: Action) -> Moment {

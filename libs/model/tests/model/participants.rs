@@ -116,18 +116,18 @@ fn count(times: &mut u8, happened: bool) {
 
 /// What the properties want to know of a participant in one of its states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Account {
+pub(crate) struct Testimony {
     /// See [`Rows::agree`].
     pub(crate) agrees: bool,
     /// Something was promised, given back or taken more than once.
     pub(crate) is_doubled: bool,
     /// Of each order.
-    pub(crate) of: [AccountOf; ORDERS],
+    pub(crate) of: [TestimonyOf; ORDERS],
 }
 
 /// The same of one order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AccountOf {
+pub(crate) struct TestimonyOf {
     /// Something is promised to it.
     pub(crate) stands: bool,
     /// Something was taken for it, for good.
@@ -140,9 +140,9 @@ pub(crate) struct AccountOf {
     pub(crate) was_undone_first: bool,
 }
 
-impl<R: Rows> From<&Participant<R>> for Account {
+impl<R: Rows> From<&Participant<R>> for Testimony {
     fn from(participant: &Participant<R>) -> Self {
-        let of = participant.deeds.map(|deeds| AccountOf {
+        let of = participant.deeds.map(|deeds| TestimonyOf {
             stands: deeds.promised > deeds.given_back + deeds.taken,
             is_taken: deeds.taken > 0,
             was_told_no: deeds.said_no,
@@ -159,7 +159,7 @@ impl<R: Rows> From<&Participant<R>> for Account {
 #[derive(Debug)]
 pub(crate) struct ParticipantTable {
     pub(crate) table: Table<Option<u8>>,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) testimonies: Vec<Testimony>,
     /// See [`Table::heights`].
     pub(crate) heights: Option<Vec<u32>>,
 }
@@ -198,7 +198,7 @@ impl ParticipantTable {
             let (order, command) = inputs[input];
             answer.map(|answer| number(&mut letters[order], Letter { command, answer }))
         });
-        Self { table, accounts: states.iter().map(Account::from).collect(), heights }
+        Self { table, testimonies: states.iter().map(Testimony::from).collect(), heights }
     }
 }
 

@@ -31,8 +31,8 @@ pub(crate) fn all() -> Vec<Property<Orders>> {
     let always = Property::<Orders>::always;
     let sometimes = Property::<Orders>::sometimes;
     vec![
-        always(SUMS_AGREE, |model, moment| model.accounts(moment).iter().all(|account| account.agrees)),
-        always(NOTHING_TWICE, |model, moment| model.accounts(moment).iter().all(|one| !one.is_doubled)),
+        always(SUMS_AGREE, |model, moment| model.testimonies(moment).iter().all(|one| one.agrees)),
+        always(NOTHING_TWICE, |model, moment| model.testimonies(moment).iter().all(|one| !one.is_doubled)),
         always(UNDONE_IN_REVERSE, undone_in_reverse),
         always(NO_MEANS_NO, no_means_no),
         always(NOTHING_WITHOUT_SAGA, nothing_without_saga),
@@ -49,7 +49,7 @@ pub(crate) fn all() -> Vec<Property<Orders>> {
             ends(model, moment) == [Some(End::Completed), Some(End::TurnedBack)]
         }),
         sometimes("an undo comes where nothing was done", |model, moment| {
-            model.accounts(moment).iter().any(|account| account.of.iter().any(|of| of.was_undone_first))
+            model.testimonies(moment).iter().any(|one| one.of.iter().any(|of| of.was_undone_first))
         }),
         sometimes("a saga turns back from what it does not know to be done", done_unheard),
     ]
@@ -65,29 +65,29 @@ fn ends(model: &Orders, moment: &Moment) -> [Option<End>; ORDERS] {
 
 /// Sent in reverse, and done in reverse: what is undone first is the later step.
 fn undone_in_reverse(model: &Orders, moment: &Moment) -> bool {
-    let [stock, billing] = model.accounts(moment);
+    let [stock, billing] = model.testimonies(moment);
     let is_done_in_reverse = |order: usize| !(stock.of[order].was_told_undone && billing.of[order].stands);
     every_saga(model, moment, |facts| facts.undoes_in_reverse) && (0..ORDERS).all(is_done_in_reverse)
 }
 
 fn no_means_no(model: &Orders, moment: &Moment) -> bool {
-    let all = model.accounts(moment).into_iter().flat_map(|account| account.of);
+    let all = model.testimonies(moment).into_iter().flat_map(|one| one.of);
     all.into_iter().all(|of| !of.was_told_no || !(of.stands || of.is_taken))
 }
 
 fn nothing_without_saga(model: &Orders, moment: &Moment) -> bool {
-    let accounts = model.accounts(moment);
+    let testimonies = model.testimonies(moment);
     (0..ORDERS).all(|order| {
         let facts = model.facts(moment, order);
-        accounts.iter().zip(facts.lists).all(|(account, is_listed)| {
-            let of = account.of[order];
+        testimonies.iter().zip(facts.lists).all(|(testimony, is_listed)| {
+            let of = testimony.of[order];
             (is_listed || !of.stands) && (facts.is_confirmed || !of.is_taken)
         })
     })
 }
 
 fn all_or_nothing(model: &Orders, moment: &Moment) -> bool {
-    let [stock, billing] = model.accounts(moment);
+    let [stock, billing] = model.testimonies(moment);
     (0..ORDERS).all(|order| {
         let (stock, billing) = (stock.of[order], billing.of[order]);
         match model.facts(moment, order).ending {
@@ -152,7 +152,7 @@ fn goes_on(model: &Orders, moment: &Moment, order: usize) -> bool {
 
 /// It undoes a step that stands, and whose answer it never heard.
 fn done_unheard(model: &Orders, moment: &Moment) -> bool {
-    let [_, billing] = model.accounts(moment);
+    let [_, billing] = model.testimonies(moment);
     (0..ORDERS).any(|order| {
         let facts = model.facts(moment, order);
         facts.waits_for == Some(crate::order::Command::ReleaseFunds) && billing.of[order].stands
