@@ -13,5 +13,6 @@ if run_step "build" cargo test --release --locked -p rondo --test system --no-ru
 else
     give_up "proof" "the build failed"
 fi
-check_cargo_tests "model" cargo test --release --locked -p model -- --ignored --nocapture "$@"
+check_cargo_tests "model" cargo test --release --locked -p model -- \
+    --ignored --test-threads=1 --nocapture "$@"
 finish
