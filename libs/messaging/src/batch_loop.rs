@@ -40,6 +40,9 @@ use crate::topology::Source;
 
 /// Tries of a batch that meets others on its rows before it is split like poison.
 const CONFLICTS_MAX: u32 = 16;
+/// Batches that may wait for the patient loop. What finds no place goes to the prompt one, where it would
+/// meet the patient one on the same rows: that costs more than to remember a few messages.
+const PATIENT_BATCHES: usize = 4;
 /// Pauses while the database is away.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -70,7 +73,7 @@ pub fn start<D: Decider>(
     let decider = Arc::new(decider);
     let (calls, called) = mpsc::channel(limits.calls_waiting_max);
     let (prompt, prompt_messages) = mpsc::channel(limits.batch_inputs_max);
-    let (patient, patient_messages) = mpsc::channel(limits.batch_inputs_max);
+    let (patient, patient_messages) = mpsc::channel(PATIENT_BATCHES * limits.patient_inputs_max);
     let db = pools.writer;
     runtime.dead_letters.put_up(D::SERVICE, pools.reader, bus);
     let dead_letters = DeadLetters::new(D::SERVICE, db.clone(), runtime.shutdown.clone());
@@ -86,18 +89,20 @@ pub fn start<D: Decider>(
         };
         runtime.tasks.spawn(receiver.run());
     }
-    let batch_loop = |calls, messages, gather| BatchLoop {
+    let batch_loop = |calls, messages, gather, inputs_max| BatchLoop {
         decider: Arc::clone(&decider),
         db: db.clone(),
         publisher: publisher.clone(),
         dead_letters: dead_letters.clone(),
         limits,
-        inbox: Inbox::new(calls, messages, gather, limits.batch_inputs_max),
+        inbox: Inbox::new(calls, messages, gather, inputs_max),
         shutdown: runtime.shutdown.clone(),
     };
     let (_, no_calls) = mpsc::channel(1);
-    runtime.tasks.spawn(batch_loop(called, prompt_messages, Duration::ZERO).run());
-    runtime.tasks.spawn(batch_loop(no_calls, patient_messages, limits.gather_max).run());
+    let prompt = batch_loop(called, prompt_messages, Duration::ZERO, limits.batch_inputs_max);
+    runtime.tasks.spawn(prompt.run());
+    let patient = batch_loop(no_calls, patient_messages, limits.gather_max, limits.patient_inputs_max);
+    runtime.tasks.spawn(patient.run());
     Handle::new(calls, limits.call_wait_max)
 }
 

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use crate::dead_letters::headers_json;
 use crate::decider::DecodeError;
 
-/// The most items in one message.
-pub const MAX_ITEMS: usize = 64;
+/// The most items in one message: those of a batch. A message costs NATS a sync, however many are in it.
+pub const MAX_ITEMS: usize = 256;
 /// The largest message, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 /// The content type of a batch.
@@ -266,7 +266,7 @@ mod tests {
             assert_eq!(writer.push(|buffer| buffer.extend_from_slice(b"{}")), None);
         }
         let full = writer.push(|buffer| buffer.extend_from_slice(b"7")).unwrap();
-        assert_eq!((full.items, full.payload.len()), (64, 2 + 64 * 2 + 63));
+        assert_eq!((full.items, full.payload.len()), (256, 2 + 256 * 2 + 255));
         assert_eq!(writer.finish(), Batch { payload: Bytes::from_static(b"[7]"), items: 1 });
     }
 

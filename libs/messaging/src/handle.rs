@@ -14,12 +14,15 @@ use crate::receiver::{Envelope, Receipt};
 pub struct LoopLimits {
     /// Inputs decided in one transaction. Above 256 nothing is gained (docs/performance.md).
     pub batch_inputs_max: usize,
+    /// The same of messages that [can wait](crate::Decider::can_wait): the more of what a saga waits for comes
+    /// together, the fewer rows and messages it costs; but others wait meanwhile for rows that are locked.
+    pub patient_inputs_max: usize,
     /// Calls that may wait; more are told to come later.
     pub calls_waiting_max: usize,
     /// A call not begun within this is given up, and has changed nothing.
     pub call_wait_max: Duration,
-    /// How long a message that [can wait](crate::Decider::can_wait) gathers others. Under load 50 ms fill a
-    /// batch (docs/performance.md); without load nobody notices them.
+    /// How long a message that can wait gathers others. Under load 50 ms nearly fill a batch
+    /// (docs/performance.md); without load nobody notices them.
     pub gather_max: Duration,
 }
 
@@ -27,6 +30,7 @@ impl Default for LoopLimits {
     fn default() -> Self {
         Self {
             batch_inputs_max: 256,
+            patient_inputs_max: 512,
             calls_waiting_max: 4_096,
             call_wait_max: Duration::from_secs(5),
             gather_max: Duration::from_millis(50),

@@ -156,14 +156,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_travel_together_by_subject_and_at_most_64_a_message() {
+    fn items_travel_together_by_subject_and_at_most_256_a_message() {
         let mut packer = Packer::default();
-        for i in 0..130 {
+        for i in 0..514 {
             packer.add_encoded(if i % 2 == 0 { "a" } else { "b" }, "{}");
         }
         let mut packed: Vec<(String, u64)> =
             packer.finish().into_iter().map(|packed| (packed.subject, packed.batch.items)).collect();
         packed.sort();
-        assert_eq!(packed, [("a".into(), 1), ("a".into(), 64), ("b".into(), 1), ("b".into(), 64)]);
+        assert_eq!(packed, [("a".into(), 1), ("a".into(), 256), ("b".into(), 1), ("b".into(), 256)]);
     }
 }

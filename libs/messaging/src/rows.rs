@@ -22,6 +22,7 @@ pub use column::{Column, Json, JsonElement, Uuids};
 #[doc(hidden)]
 pub use record::bind_column;
 pub use record::{ColumnInfo, Record, Write};
+use select::locked;
 pub use select::{Select, select};
 
 /// A batch's transaction.
@@ -70,24 +71,34 @@ impl<R: Record> Rows<R> {
         if keys.is_empty() {
             return Ok(Self::default());
         }
-        let wanted = select(format!("{} = ANY($1)", R::COLUMNS[0].name)).bind(keys);
-        Self::load_where(tx, wanted, hold).await
+        let wanted = match hold {
+            Hold::Locked => {
+                let mut keys = keys.to_vec();
+                keys.sort_unstable();
+                keys.dedup();
+                locked("$1::uuid[]").bind(keys)
+            }
+            Hold::Unlocked => select(format!("{} = ANY($1)", R::COLUMNS[0].name)).bind(keys),
+        };
+        wanted.run(&mut **tx).await.map(Self::of)
     }
 
-    /// Loads the rows that fulfil a condition over the table's columns.
+    /// Locks the rows with these keys, and those that children name: `parents_of` selects their keys by the
+    /// `children` in `$2`, like `SELECT user_id FROM holds WHERE order_id = ANY($2)`.
     ///
     /// # Errors
     /// The statement failed, or a row is not of this type.
-    pub async fn load_where(
+    pub async fn lock_with_parents_of(
         tx: &mut Transaction,
-        wanted: Select<R>,
-        hold: Hold,
+        keys: &[Uuid],
+        parents_of: &str,
+        children: &[Uuid],
     ) -> Result<Self, sqlx::Error> {
-        let lock = match hold {
-            Hold::Locked => format!(" ORDER BY {} FOR NO KEY UPDATE", R::COLUMNS[0].name),
-            Hold::Unlocked => String::new(),
-        };
-        wanted.run(&mut **tx, &lock).await.map(Self::of)
+        if children.is_empty() {
+            return Self::load(tx, keys, Hold::Locked).await;
+        }
+        let wanted = locked(&format!("ARRAY(SELECT unnest($1::uuid[]) UNION {parents_of} ORDER BY 1)"));
+        wanted.bind(keys).bind(children).run(&mut **tx).await.map(Self::of)
     }
 
     /// The row, if it was found or made.

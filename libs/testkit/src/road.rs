@@ -91,7 +91,7 @@ impl Road {
         said.pop().expect("one command has one reply")
     }
 
-    /// Asks for commands in messages of at most 64, all at once, and awaits every reply; the replies
+    /// Asks for commands in messages of at most [`MAX_ITEMS`], all at once, and awaits every reply; the replies
     /// are in the order of the commands.
     ///
     /// # Panics
@@ -126,7 +126,7 @@ impl Road {
         (item, reply)
     }
 
-    /// Publishes events, in messages of at most 64.
+    /// Publishes events, in messages of at most [`MAX_ITEMS`].
     ///
     /// # Panics
     /// They are not taken in 20 s.

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use contracts::user::UserRegistered;
 use contracts::{Event, Timestamp};
-use messaging::rows::{Changes, Hold as Locking, Rows, Transaction, select};
+use messaging::rows::{Changes, Hold as Locking, Rows, Transaction};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
 
@@ -103,14 +103,8 @@ impl Decider for Billing {
 
 /// Locks every account of the batch in one statement, in the order of their users.
 async fn lock_accounts(tx: &mut Transaction, keys: &Keys) -> Result<Rows<Account>, BatchError> {
-    if keys.orders_of_holders.is_empty() {
-        return Ok(Rows::load(tx, &keys.users, Locking::Locked).await?);
-    }
-    // One array, and no join that a planner without statistics would make a scan of all accounts.
-    let condition = "user_id = ANY($1::uuid[] || ARRAY(SELECT user_id FROM holds \
-                     WHERE order_id = ANY($2::uuid[])))";
-    let wanted = select(condition).bind(&keys.users[..]).bind(&keys.orders_of_holders[..]);
-    Ok(Rows::load_where(tx, wanted, Locking::Locked).await?)
+    let holders = "SELECT user_id FROM holds WHERE order_id = ANY($2)";
+    Ok(Rows::lock_with_parents_of(tx, &keys.users, holders, &keys.orders_of_holders).await?)
 }
 
 /// A hold may have come between the two statements of [`Billing::load`]: then its account is not locked,

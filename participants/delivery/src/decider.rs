@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use contracts::user::ProfileChanged;
 use contracts::{Event, EventData, Timestamp};
-use messaging::rows::{Changes, Hold, Record, Rows, Transaction, select};
+use messaging::rows::{Changes, Hold, Record, Rows, Transaction};
 use messaging::{Answer as Given, BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
 
@@ -159,13 +159,8 @@ impl Decider for Deliveries {
 
 /// Those that are named, and those of the bookings of `orders`, in the order of their keys.
 async fn lock_slots(tx: &mut Transaction, named: &[Uuid], orders: &[Uuid]) -> Result<Rows<Slot>, BatchError> {
-    if orders.is_empty() {
-        return Ok(Rows::load(tx, named, Hold::Locked).await?);
-    }
-    // One array, and no join that a planner without statistics would make a scan of all slots.
-    let wanted = "slot_id = ANY($1::uuid[] || ARRAY(SELECT slot_id FROM bookings \
-                  WHERE order_id = ANY($2::uuid[]) AND slot_id IS NOT NULL))";
-    Ok(Rows::load_where(tx, select(wanted).bind(named).bind(orders), Hold::Locked).await?)
+    let booked = "SELECT slot_id FROM bookings WHERE order_id = ANY($2) AND slot_id IS NOT NULL";
+    Ok(Rows::lock_with_parents_of(tx, named, booked, orders).await?)
 }
 
 /// A booking that somebody committed after the slots were locked may be in another one: once more. One whose

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use contracts::order::OrderConfirmed;
 use contracts::{Event, Timestamp};
-use messaging::rows::{Changes, Hold, Record, Rows, Transaction, select};
+use messaging::rows::{Changes, Hold, Record, Rows, Transaction};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
 
@@ -128,12 +128,8 @@ async fn lock_positions(
     named: &[Uuid],
     orders: &[Uuid],
 ) -> Result<Rows<Position>, BatchError> {
-    if orders.is_empty() {
-        return Ok(Rows::load(tx, named, Hold::Locked).await?);
-    }
-    let wanted = "position_id IN (SELECT unnest($1) UNION \
-                  SELECT unnest(position_ids) FROM reservations WHERE order_id = ANY($2))";
-    Ok(Rows::load_where(tx, select(wanted).bind(named).bind(orders), Hold::Locked).await?)
+    let reserved = "SELECT unnest(position_ids) FROM reservations WHERE order_id = ANY($2)";
+    Ok(Rows::lock_with_parents_of(tx, named, reserved, orders).await?)
 }
 
 /// A reservation that somebody committed after the positions were locked may have others: once more.

@@ -9,20 +9,39 @@ use sqlx::{Arguments as _, AssertSqlSafe, Encode, PgExecutor, Postgres, Type};
 
 use super::Record;
 
-/// A condition, and the values of its parameters.
+/// Which rows, and the values of the parameters in that.
 #[derive(Debug)]
 pub struct Select<R> {
-    condition: String,
+    /// What comes after the table in FROM.
+    clauses: String,
     arguments: Result<PgArguments, BoxDynError>,
     record: PhantomData<fn() -> R>,
 }
 
 /// Rows that fulfil `condition`: what comes after WHERE, with `$1`, `$2`, ... for what is bound.
 pub fn select<R: Record>(condition: impl Into<String>) -> Select<R> {
-    Select { condition: condition.into(), arguments: Ok(PgArguments::default()), record: PhantomData }
+    Select::of(format!("WHERE {}", condition.into()))
+}
+
+/// The rows with these keys, locked in the order of the `keys`: an SQL array of different UUIDs.
+///
+/// The keys are a table to be joined, not a condition: a row that somebody changes while its lock is waited
+/// for is checked again by its own key alone. By a condition it would be all keys once more, for every such
+/// row, and rows that everybody wants are the ones that are waited for.
+pub(super) fn locked<R: Record>(keys: &str) -> Select<R> {
+    Select::of(format!(
+        "JOIN unnest({keys}) WITH ORDINALITY AS wanted (wanted_key, place) ON {} = wanted_key \
+         ORDER BY place FOR NO KEY UPDATE OF {}",
+        R::COLUMNS[0].name,
+        R::TABLE
+    ))
 }
 
 impl<R: Record> Select<R> {
+    fn of(clauses: String) -> Self {
+        Self { clauses, arguments: Ok(PgArguments::default()), record: PhantomData }
+    }
+
     /// Gives the next parameter its value.
     #[must_use]
     pub fn bind<'q, T: Encode<'q, Postgres> + Type<Postgres>>(mut self, value: T) -> Self {
@@ -38,15 +57,14 @@ impl<R: Record> Select<R> {
     /// # Errors
     /// The statement failed, or a row is not of this type.
     pub async fn read(self, db: &DatabaseConnection) -> Result<Vec<R>, DbErr> {
-        let rows = self.run(db.get_postgres_connection_pool(), "").await;
+        let rows = self.run(db.get_postgres_connection_pool()).await;
         rows.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
     }
 
-    /// Reads, with a locking clause.
-    pub(super) async fn run(self, executor: impl PgExecutor<'_>, lock: &str) -> Result<Vec<R>, sqlx::Error> {
-        let Self { condition, arguments, .. } = self;
+    pub(super) async fn run(self, executor: impl PgExecutor<'_>) -> Result<Vec<R>, sqlx::Error> {
+        let Self { clauses, arguments, .. } = self;
         let columns: Vec<&str> = R::COLUMNS.iter().map(|c| c.name).collect();
-        let sql = format!("SELECT {} FROM {} WHERE {condition}{lock}", columns.join(", "), R::TABLE);
+        let sql = format!("SELECT {} FROM {} {clauses}", columns.join(", "), R::TABLE);
         let arguments = arguments.map_err(sqlx::Error::Encode)?;
         // Made of constants alone; values are bound.
         sqlx::query_with(AssertSqlSafe(sql), arguments)

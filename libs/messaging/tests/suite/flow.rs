@@ -44,7 +44,7 @@ async fn inputs_that_wait_share_a_transaction() {
 async fn messages_that_can_wait_share_a_transaction_and_hold_nobody_up() {
     let bench = Bench::new().await;
     let limits =
-        LoopLimits { gather_max: Duration::from_secs(30), batch_inputs_max: 4, ..LoopLimits::default() };
+        LoopLimits { gather_max: Duration::from_secs(30), patient_inputs_max: 4, ..LoopLimits::default() };
     let _handle = bench.start_within(bench.counters(), limits).await;
     let (patient, prompt) = (Uuid::now_v7(), Uuid::now_v7());
     let wait = command_item(&Add { counter_id: patient, amount: PATIENT });
