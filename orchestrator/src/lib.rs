@@ -6,6 +6,7 @@ pub mod metric_names;
 pub mod order;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use messaging::{Publisher, idempotency, outbox, topology};
@@ -43,7 +44,12 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     manager::start_removing(kept, reader.clone(), &runtime);
     // A request is remembered longer than the saga that it began.
     idempotency::start_forgetting(SERVICE, kept + idempotency::KEPT_MIN, reader.clone(), &runtime);
-    let admission = manager::Admission::start(house.config.business.open_sagas_max, reader.clone(), &runtime);
+    let business = &house.config.business;
+    let bounds = manager::Bounds {
+        open_sagas_max: business.open_sagas_max,
+        decided_within: Duration::from_millis(business.decided_within_ms.into()),
+    };
+    let admission = manager::Admission::start(bounds, reader.clone(), &runtime);
     let pauses = manager::Pauses::start(reader.clone(), &runtime).await?;
     let parts = manager::Parts {
         bus: &house.bus,
@@ -52,6 +58,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         reader: reader.clone(),
         admission: admission.clone(),
         pauses: Arc::clone(&pauses),
+        limits: house.loop_limits(),
         runtime: &runtime,
     };
     let orders = OrderWorkflowManager::start(parts.clone()).await.map_err(cannot_start)?;

@@ -35,7 +35,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 pub(crate) use act::{Act, ActError, ActRefused, Acted, Actor, Wanted};
-pub(crate) use admission::{Admission, admit};
+pub(crate) use admission::{Admission, Bounds, admit};
 pub(crate) use decider::{Answer, Input};
 use decider::{ManagerDecider, Told};
 pub(crate) use http::{SagaLine, SagaStatus, Sagas, customers_word, lines_from, routes, saga_status};
@@ -127,6 +127,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) reader: DatabaseConnection,
     pub(crate) admission: Arc<Admission>,
     pub(crate) pauses: Arc<Pauses>,
+    pub(crate) limits: LoopLimits,
     pub(crate) runtime: &'a Runtime,
 }
 
@@ -142,8 +143,8 @@ pub(crate) enum ManagerError {
 impl<W: Workflow> WorkflowManager<W> {
     /// Starts the workflow's loops, its sweep and what wakes its waiters.
     pub(crate) async fn start(parts: Parts<'_>) -> Result<Self, ManagerError> {
-        let Parts { bus, publisher, writer, reader, admission, pauses, runtime } = parts;
-        let decider = ManagerDecider::<W>::new(bus.clone(), pauses, runtime);
+        let Parts { bus, publisher, writer, reader, admission, pauses, limits, runtime } = parts;
+        let decider = ManagerDecider::<W>::new(bus.clone(), Arc::clone(&admission), pauses, runtime);
         decider.check_versions(&reader).await?;
         let waiters = decider.waiters();
         let mut sources = vec![Source::replies(W::NAME)];
@@ -151,8 +152,7 @@ impl<W: Workflow> WorkflowManager<W> {
             sources.push(Source::events(W::NAME, W::HEARS));
         }
         let pools = Pools { writer: &writer, reader: &reader };
-        let handle =
-            messaging::start(decider, pools, bus, &publisher, sources, LoopLimits::default(), runtime);
+        let handle = messaging::start(decider, pools, bus, &publisher, sources, limits, runtime);
         sweep::start(handle.clone(), bus.clone(), reader.clone(), Arc::clone(&admission), runtime);
         waiters::hear_others(W::NAME, bus.clone(), Arc::clone(&waiters), runtime);
         Ok(Self { handle, waiters, admission, reader })
@@ -163,6 +163,7 @@ impl<W: Workflow> WorkflowManager<W> {
     /// # Errors
     /// See [`messaging::CallError`]; nothing was accepted then.
     pub(crate) async fn begin(&self, new: NewSaga<W::Data>) -> Result<Answer<W::Row>, messaging::CallError> {
+        let _waits = self.admission.begins();
         let Told::Begin(answer) = self.handle.call(Input::Begin(Box::new(new))).await? else {
             return Err(CallError::Failed); // The loop answers each in its own words.
         };

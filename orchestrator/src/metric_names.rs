@@ -6,6 +6,8 @@ pub const SAGAS_STARTED: &str = "rondo_sagas_started_total";
 pub const SAGAS_FINISHED: &str = "rondo_sagas_finished_total";
 /// Sagas that are open and not stuck.
 pub const SAGAS_OPEN: &str = "rondo_sagas_open";
+/// Open sagas above which new ones are refused now.
+pub const SAGAS_OPEN_BOUND: &str = "rondo_sagas_open_bound";
 /// Sagas that are paused.
 pub const SAGAS_PAUSED: &str = "rondo_sagas_paused";
 /// Steps that became stuck, by `workflow` and `step`.

@@ -43,6 +43,9 @@ pub struct Config {
     /// What the business of the deployment says.
     #[command(flatten)]
     pub business: BusinessConfig,
+    /// How much is done at once.
+    #[command(flatten)]
+    pub loops: LoopConfig,
     /// Logs.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
@@ -234,6 +237,10 @@ pub struct BusinessConfig {
     /// Open running sagas above which new orders are answered 503.
     #[arg(long, env = "OPEN_SAGAS_MAX", default_value_t = Self::default().open_sagas_max)]
     pub open_sagas_max: u64,
+    /// When most orders are decided later than so many milliseconds, fewer are let in, the others answered 503;
+    /// 0: never.
+    #[arg(long, env = "DECIDED_WITHIN_MS", default_value_t = Self::default().decided_within_ms)]
+    pub decided_within_ms: u32,
     /// Days after which a finished saga leaves the database, with its history; its order stays.
     #[arg(long, env = "SAGA_RETENTION_DAYS", default_value_t = Self::default().saga_retention_days, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub saga_retention_days: u32,
@@ -254,11 +261,26 @@ impl Default for BusinessConfig {
         Self {
             currency: "RUB".to_owned(),
             open_sagas_max: 20_000,
+            decided_within_ms: 1_000,
             saga_retention_days: 30,
             hold_seconds: 7 * 24 * 3600,
             delivery_couriers: 20,
             audit_quiet_seconds: 60,
         }
+    }
+}
+
+/// How much the services' loops do at once.
+#[derive(Debug, Clone, Args)]
+pub struct LoopConfig {
+    /// Inputs that a loop decides in one transaction; 1 turns batching off, which is for comparing.
+    #[arg(long, env = "BATCH_INPUTS_MAX", default_value_t = Self::default().batch_inputs_max, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub batch_inputs_max: u16,
+}
+
+impl Default for LoopConfig {
+    fn default() -> Self {
+        Self { batch_inputs_max: 256 }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jsonwebtoken::jwk::JwkSet;
-use messaging::{Bus, DeadLetterDesks, Runtime, broadcast, topology};
+use messaging::{Bus, DeadLetterDesks, LoopLimits, Runtime, broadcast, topology};
 use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
@@ -107,6 +107,14 @@ impl House {
             tasks: self.tasks.clone(),
             dead_letters: self.dead_letters.clone(),
         }
+    }
+
+    /// The bounds of every service's loops.
+    pub fn loop_limits(&self) -> LoopLimits {
+        let batch_inputs_max = self.config.loops.batch_inputs_max.into();
+        // Twice as many of what can wait, unless batching is off.
+        let patient_inputs_max = if batch_inputs_max == 1 { 1 } else { 2 * batch_inputs_max };
+        LoopLimits { batch_inputs_max, patient_inputs_max, ..LoopLimits::default() }
     }
 
     /// Connects to a service's database, however long that takes.

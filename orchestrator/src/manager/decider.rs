@@ -4,6 +4,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use contracts::Timestamp;
 use messaging::idempotency::{Earlier, RememberedRequest, earlier};
 use messaging::rows::{Changes, Hold, Rows, Transaction};
@@ -15,6 +16,7 @@ use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
 use super::act::{Act, ActRefused, Acted};
+use super::admission::Admission;
 use super::audit_row::ActionRow;
 use super::moving::{Moved, move_saga};
 use super::pauses::{Held, Pauses};
@@ -69,23 +71,29 @@ pub(crate) struct Set<R> {
     rows: Rows<R>,
     /// Of these the fate is known now: their waiters are woken after the commit.
     decided: Vec<Uuid>,
+    /// How long those took whose fate was decided in this batch.
+    decided_after: Vec<TimeDelta>,
+    /// Sagas that ended in this batch.
+    finished: u64,
 }
 
 /// Decides for one workflow.
 pub(crate) struct ManagerDecider<W: Workflow> {
     definitions: Vec<Definition<W::Data>>,
     waiters: Arc<Waiters<W::Row>>,
+    admission: Arc<Admission>,
     pauses: Arc<Pauses>,
     workflow: PhantomData<fn() -> W>,
 }
 
 impl<W: Workflow> ManagerDecider<W> {
-    pub(crate) fn new(bus: Bus, pauses: Arc<Pauses>, runtime: &Runtime) -> Self {
+    pub(crate) fn new(bus: Bus, admission: Arc<Admission>, pauses: Arc<Pauses>, runtime: &Runtime) -> Self {
         let definitions = W::definitions();
         assert!(definitions.iter().all(|definition| definition.name() == W::NAME), "one workflow, one name");
         let starts = |definition: &Definition<W::Data>| definition.version() == W::START_VERSION;
         assert!(definitions.iter().any(starts), "the version to start is among those that are known");
-        Self { definitions, waiters: Waiters::new(W::NAME, bus, runtime), pauses, workflow: PhantomData }
+        let waiters = Waiters::new(W::NAME, bus, runtime);
+        Self { definitions, waiters, admission, pauses, workflow: PhantomData }
     }
 
     pub(crate) fn waiters(&self) -> Arc<Waiters<W::Row>> {
@@ -225,7 +233,9 @@ impl<W: Workflow> ManagerDecider<W> {
                 None => set.history.insert(HistoryRow::new(instance.id, record)),
             }
         }
-        let traceparent = set.sagas.get(instance.id).and_then(|row| row.traceparent.clone());
+        let row = set.sagas.get(instance.id);
+        let traceparent = row.and_then(|row| row.traceparent.clone());
+        let lasted = row.map(|row| now - row.created_at).unwrap_or_default();
         for effect in effects {
             match effect {
                 Effect::Send(send) => {
@@ -237,8 +247,10 @@ impl<W: Workflow> ManagerDecider<W> {
                         set.rows.put(row);
                     }
                     set.decided.push(W::key(&instance.data));
+                    set.decided_after.push(lasted);
                 }
                 Effect::Finished(outcome) => {
+                    set.finished += 1;
                     let status = outcome.status().as_str();
                     counter!(metric_names::SAGAS_FINISHED, "workflow" => W::NAME, "outcome" => status)
                         .increment(1);
@@ -360,6 +372,8 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
             // After the sagas, for a milestone changes both in that order.
             rows: Rows::load(tx, &heard, Hold::Locked).await?,
             decided: Vec::new(),
+            decided_after: Vec::new(),
+            finished: 0,
         })
     }
 
@@ -381,6 +395,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
     }
 
     fn committed(&self, set: Self::Set) {
+        self.admission.moved_on(&set.decided_after, set.finished);
         let row = |key: &Uuid| (*key, set.rows.get(*key).cloned());
         self.waiters.decided(set.decided.iter().map(row).collect());
     }

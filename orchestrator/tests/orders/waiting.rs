@@ -6,6 +6,8 @@ use reqwest::Method;
 use serde_json::json;
 use service::token::Role;
 use testkit::{Answer, eventually};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::shop::{Participant, Shop, WITHIN, header, order_id, price};
 
@@ -113,4 +115,20 @@ async fn above_the_bound_of_open_orders_new_ones_are_asked_to_come_later() {
         (answer.status == 201).then_some(())
     };
     eventually(WITHIN, "room for one more", admitted).await;
+}
+
+#[tokio::test]
+async fn above_the_bound_neither_a_token_is_looked_at_nor_a_body_waited_for() {
+    let shop = Shop::open_with(|bed| bed.config.business.open_sagas_max = 0).await;
+    let address = shop.orchestrator.public_url().replace("http://", "");
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    let head = "POST /api/v1/order HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer no.to.ken\r\n\
+                Content-Type: application/json\r\nContent-Length: 100\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The body never comes: who waited for it would do so for ten seconds.
+    let mut answer = vec![0; 4096];
+    let read = tokio::time::timeout(Duration::from_secs(3), stream.read(&mut answer)).await;
+    let length = read.expect("an answer at once").unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]).to_lowercase();
+    assert!(answer.starts_with("http/1.1 503 ") && answer.contains("\r\nretry-after: "), "{answer}");
 }

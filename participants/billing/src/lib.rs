@@ -24,7 +24,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use contracts::Event;
 use contracts::user::UserRegistered;
-use messaging::{Decider, Handle, LOOP_CONNECTIONS, LoopLimits, Pools, Publisher, Source, idempotency};
+use messaging::{Decider, Handle, LOOP_CONNECTIONS, Pools, Publisher, Source, idempotency};
 use service::{House, Part, StartError, database};
 
 pub use billing::{Billing, Input};
@@ -73,5 +73,5 @@ fn start_loops(house: &House, billing: Billing, pools: Pools<'_>) -> Handle<Bill
     let runtime = house.runtime();
     let publisher = Publisher::start(NAME, house.bus.clone(), pools.writer.clone(), &runtime);
     let sources = vec![Source::commands(NAME), Source::events(NAME, &[UserRegistered::TYPE])];
-    messaging::start(billing, pools, &house.bus, &publisher, sources, LoopLimits::default(), &runtime)
+    messaging::start(billing, pools, &house.bus, &publisher, sources, house.loop_limits(), &runtime)
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use contracts::Event;
 use contracts::user::ProfileChanged;
-use messaging::{LOOP_CONNECTIONS, LoopLimits, Pools, Publisher, Source, outbox};
+use messaging::{LOOP_CONNECTIONS, Pools, Publisher, Source, outbox};
 use service::{House, Part, StartError, database};
 
 pub use booking::{Booking, BookingState, Place};
@@ -50,7 +50,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let pools = Pools { writer: &writer, reader: &reader };
     let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[ProfileChanged::TYPE])];
     let deliveries =
-        messaging::start(rules, pools, &house.bus, &publisher, sources, LoopLimits::default(), &runtime);
+        messaging::start(rules, pools, &house.bus, &publisher, sources, house.loop_limits(), &runtime);
     retention::start(reader.clone(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let desk = Arc::new(http::Desk { deliveries, reader });

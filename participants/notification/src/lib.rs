@@ -14,7 +14,7 @@ use std::sync::Arc;
 use contracts::Event;
 use contracts::delivery::{OrderReceived, OrderSent};
 use contracts::user::{ProfileChanged, UserRegistered};
-use messaging::{LOOP_CONNECTIONS, LoopLimits, Pools, Publisher, Source};
+use messaging::{LOOP_CONNECTIONS, Pools, Publisher, Source};
 use service::{House, Part, StartError, database};
 
 pub use contact::{Contact, Language};
@@ -53,7 +53,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         &house.bus,
         &publisher,
         sources,
-        LoopLimits::default(),
+        house.loop_limits(),
         &runtime,
     );
     let ready = vec![database::ready("database", &reader)];

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use contracts::Event;
 use contracts::order::OrderConfirmed;
-use messaging::{LOOP_CONNECTIONS, LoopLimits, Pools, Publisher, Source};
+use messaging::{LOOP_CONNECTIONS, Pools, Publisher, Source};
 use service::{House, Part, StartError, database};
 
 pub use decider::{Answer, Command, Input, Keys, Set, Stock};
@@ -44,7 +44,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let pools = Pools { writer: &writer, reader: &reader };
     let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[OrderConfirmed::TYPE])];
     let stock =
-        messaging::start(Stock, pools, &house.bus, &publisher, sources, LoopLimits::default(), &runtime);
+        messaging::start(Stock, pools, &house.bus, &publisher, sources, house.loop_limits(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let shop = Arc::new(http::Shop { stock, reader, currency: house.config.business.currency.clone() });
     Ok(Part {
