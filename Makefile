@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= target
 RONDO = $(CARGO_TARGET_DIR)/release/rondo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test model proof newman bench fmt build
+.PHONY: help up test model proof newman bench overload fmt build
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
@@ -25,8 +25,11 @@ proof: ## the long crash and race runs, at most 45 minutes; before a release
 newman: ## both collections, the eight steps and the scenarios, against a running `make up` (BASE_URL, INTERNAL_URL)
 	@exec scripts/newman.sh $(BASE_URL) $(INTERNAL_URL)
 
-bench: build ## sagas per second on this machine (ARGS="--help" lists what can be given)
-	@exec $(RONDO) bench $(ARGS)
+bench: build ## what is promised and what this machine reaches, about ten minutes (ARGS="--help" lists what else can be measured)
+	@exec $(RONDO) bench $(or $(ARGS),--targets)
+
+overload: build ## twice the load that this machine carries, for a minute; fails when it does not bear it
+	@exec $(RONDO) bench --overload $(ARGS)
 
 fmt: ## bring the source into its format
 	cargo fmt --all

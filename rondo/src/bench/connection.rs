@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -48,6 +48,8 @@ pub(super) enum Answer {
     Confirmed(Uuid),
     /// 402 with `insufficient_funds`.
     TooExpensive(Uuid),
+    /// 503 that says when to come again: nothing was ordered.
+    ComeLater,
     /// Anything else, as `<status> <code>`; with the order, if there is one.
     Other(String, Option<Uuid>),
 }
@@ -69,6 +71,11 @@ impl Connection {
         Ok(Self { authority: authority.clone(), sender })
     }
 
+    /// Whether nothing can be sent on it any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Places an order and waits for its decision.
     pub(super) async fn order(&mut self, authorization: &HeaderValue, body: Bytes) -> anyhow::Result<Answer> {
         let mut request = Request::post("/api/v1/order").body(Full::new(body))?;
@@ -86,6 +93,9 @@ impl Connection {
             && let Some(order_id) = parts.headers.get(LOCATION).and_then(last_segment)
         {
             return Ok(Answer::Confirmed(order_id));
+        }
+        if parts.status == StatusCode::SERVICE_UNAVAILABLE && parts.headers.contains_key(RETRY_AFTER) {
+            return Ok(Answer::ComeLater);
         }
         Ok(other(parts.status, &body))
     }

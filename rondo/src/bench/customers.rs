@@ -75,8 +75,7 @@ impl Market {
         system: &System,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
-        let clients_max = arguments.clients.iter().copied().max().unwrap_or(1);
-        let users = arguments.users.max(clients_max);
+        let users = arguments.users.max(arguments.clients_max());
         let step = progress.step(format!("putting {} positions in stock", arguments.positions));
         let positions = positions(arguments.positions, system).await?;
         step.done();
@@ -159,7 +158,12 @@ impl Customer {
 
     /// Whether the token ends soon.
     pub(super) fn is_expiring(&self) -> bool {
-        Instant::now() + RENEW_BEFORE > self.expires_at
+        self.expires_before(Instant::now())
+    }
+
+    /// Whether the token ends before that, or soon after.
+    pub(super) fn expires_before(&self, when: Instant) -> bool {
+        when + RENEW_BEFORE > self.expires_at
     }
 
     /// Gets a new token.

@@ -1,17 +1,21 @@
-//! The system's own metrics, read from its internal listener in the Prometheus text format.
+//! The system's own metrics, read from its internal listeners in the Prometheus text format.
 
 use anyhow::Context;
 use reqwest::Client;
 
-/// Every sample of one scrape: name, labels as text, value.
+/// Every sample of one scrape of all processes: name, labels as text, value.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Metrics(Vec<(String, String, f64)>);
 
 impl Metrics {
-    /// Scrapes once.
-    pub(super) async fn scrape(client: &Client, internal_url: &str) -> anyhow::Result<Self> {
-        let answer = client.get(format!("{internal_url}/metrics")).send().await.context("the metrics")?;
-        Ok(Self::parse(&answer.error_for_status()?.text().await?))
+    /// Scrapes every process once.
+    pub(super) async fn scrape(client: &Client, internal_urls: &[String]) -> anyhow::Result<Self> {
+        let mut all = Self::default();
+        for url in internal_urls {
+            let answer = client.get(format!("{url}/metrics")).send().await.context("the metrics")?;
+            all.0.extend(Self::parse(&answer.error_for_status()?.text().await?).0);
+        }
+        Ok(all)
     }
 
     fn parse(text: &str) -> Self {

@@ -1,4 +1,4 @@
-//! CPU time of processes, from /proc.
+//! CPU time and memory of processes, from /proc.
 
 /// The kernel counts in these for user space, whatever its own clock: 100 a second.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -14,6 +14,38 @@ pub(super) fn cpu_seconds(pids: &[i32]) -> f64 {
 /// CPU seconds of this very process.
 pub(super) fn own_cpu_seconds() -> f64 {
     cpu_seconds(&[i32::try_from(std::process::id()).unwrap_or_default()])
+}
+
+/// Bytes that processes of one program hold in memory. What they share (the files of the program, and of
+/// PostgreSQL its buffers) is counted once, as much of it as the largest of them sees.
+pub(super) fn memory_bytes(pids: &[i32]) -> u64 {
+    let read = |pid| Some(Memory::parse(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?));
+    let all: Vec<Memory> = pids.iter().filter_map(read).collect();
+    let own: u64 = all.iter().map(|memory| memory.own).sum();
+    own + all.iter().map(|memory| memory.shared).max().unwrap_or_default()
+}
+
+/// Bytes that this very process holds in memory.
+pub(super) fn own_memory_bytes() -> u64 {
+    memory_bytes(&[i32::try_from(std::process::id()).unwrap_or_default()])
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Memory {
+    own: u64,
+    shared: u64,
+}
+
+impl Memory {
+    /// proc(5): what is resident, of a process' own, of files, and shared.
+    fn parse(status: &str) -> Self {
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let kib = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
+            kib.unwrap_or_default() * 1024
+        };
+        Self { own: bytes("RssAnon"), shared: bytes("RssFile") + bytes("RssShmem") }
+    }
 }
 
 struct Ticks {
@@ -43,6 +75,17 @@ mod tests {
         let stat = "42 (a) 1 (b) S 1 2 3 4 5 6 7 8 9 10 100 20 3 4 20 0 1";
         let ticks = parse(stat).unwrap();
         assert_eq!((ticks.own, ticks.of_ended_children), (120, 7));
+    }
+
+    #[test]
+    fn memory_is_told_by_whether_it_is_shared() {
+        let status =
+            "Name:\tRssAnon:\nVmRSS:\t99 kB\nRssAnon:\t     100 kB\nRssFile:\t20 kB\nRssShmem:\t3 kB\n";
+        assert_eq!(Memory::parse(status), Memory { own: 100 * 1024, shared: 23 * 1024 });
+        assert!(own_memory_bytes() > 1024 * 1024);
+        let once = own_memory_bytes();
+        let pid = i32::try_from(std::process::id()).unwrap();
+        assert!(memory_bytes(&[pid, pid]) < 2 * once, "what is shared is counted once");
     }
 
     #[test]

@@ -1,61 +1,47 @@
 //! The system that is measured: one of its own on fresh, durable servers, or a given one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use reqwest::Client;
-use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
 use secrecy::{ExposeSecret, SecretString};
 use service::config::Databases;
-use tokio::process::{Child, Command};
-use uuid::Uuid;
 
 use super::BenchArguments;
+use super::connection::Authority;
 use super::customers::log_in;
-use super::processes::{cpu_seconds, own_cpu_seconds};
+use super::metrics::Metrics;
+use super::own::{Own, Places};
+use super::processes::{own_cpu_seconds, own_memory_bytes};
 use super::progress::Progress;
+use super::scene::Setup;
 use crate::services::Service;
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// Users are registered in seconds, for password hashing is not what is measured.
-const CHEAP_PASSWORDS: [&str; 4] = ["--argon2-memory-kib", "64", "--argon2-passes", "1"];
-/// Tokens outlive the longest bench.
-const TOKEN_SECONDS: &str = "86400";
 
 /// Somebody who may put positions in stock.
 #[derive(Debug)]
-struct Operator {
-    email: String,
-    password: SecretString,
+pub(super) struct Operator {
+    pub(super) email: String,
+    pub(super) password: SecretString,
 }
 
 /// A running system.
 pub(super) struct System {
     /// For everything but the load.
     pub(super) client: Client,
-    base_url: String,
-    internal_url: String,
+    places: Places,
     operator: Operator,
     databases: Databases,
     own: Option<Own>,
 }
 
-/// Servers and services that end with the bench.
-struct Own {
-    dir: PathBuf,
-    postgres: Postgres,
-    nats: Nats,
-    /// `rondo up`, as everybody starts it, on these servers.
-    services: Child,
-}
-
 impl System {
-    /// Takes the given system, or starts one.
+    /// Takes the given system, or starts one: all services in one process.
     pub(super) async fn start(arguments: &BenchArguments, progress: &Progress) -> anyhow::Result<Self> {
         let client = Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?;
         let given = &arguments.given;
@@ -63,10 +49,10 @@ impl System {
         let (Some(base_url), Some(internal_url), Some(email), Some(password)) = parts else {
             return Self::start_own(client, &arguments.data_dir, progress).await;
         };
+        let base_url = base_url.trim_end_matches('/').to_owned();
         Ok(Self {
             client,
-            base_url: base_url.trim_end_matches('/').to_owned(),
-            internal_url: internal_url.trim_end_matches('/').to_owned(),
+            places: Places::of_one_process(base_url, internal_url.trim_end_matches('/').to_owned()),
             operator: Operator { email: email.clone(), password: password.clone() },
             databases: given.databases.clone(),
             own: None,
@@ -74,40 +60,43 @@ impl System {
     }
 
     async fn start_own(client: Client, data_dir: &Path, progress: &Progress) -> anyhow::Result<Self> {
-        let dir = data_dir.join(format!("run-{}", Uuid::now_v7().simple()));
-        let step = progress.step(format!("starting fresh servers in {}", dir.display()));
-        let (postgres, nats) = start_servers(&dir).await?;
-        step.done();
-        let step = progress.step("starting rondo up on them");
+        let mut own = Own::start(data_dir, progress).await?;
         let operator = Operator {
             email: "operator@example.com".to_owned(),
             password: format!("{:032x}", rand::random::<u128>()).into(),
         };
-        let (public, internal) = (sandbox::free_port(), sandbox::free_port());
-        let up = Up { dir: &dir, postgres: &postgres, nats: &nats, operator: &operator, public, internal };
-        let services = up.spawn()?;
+        let step = progress.step("starting rondo up on them");
+        let places = own.up(&operator, true)?;
         let mut databases = Databases::default();
         for service in Service::ALL {
-            let name = service.name();
-            databases.set(name, postgres.superuser_url(&format!("rondo_{name}")));
+            databases.set(service.name(), own.database_url(service));
         }
-        let own = Some(Own { dir, postgres, nats, services });
-        let (base_url, internal_url) =
-            (format!("http://127.0.0.1:{public}"), format!("http://127.0.0.1:{internal}"));
-        let mut system = Self { client, base_url, internal_url, operator, databases, own };
+        let mut system = Self { client, places, operator, databases, own: Some(own) };
         system.ready().await?;
         step.done();
         Ok(system)
     }
 
-    /// Ready when it says so and the operator has the role, which `rondo up` sees to after its start.
+    /// Serves otherwise from here on; a given system stays as it is. Nothing must be going on.
+    pub(super) async fn serve(&mut self, setup: Setup, progress: &Progress) -> anyhow::Result<()> {
+        let Some(own) = &mut self.own else { return Ok(()) };
+        let step = progress.step(format!("starting the services again{}", setup.note()));
+        own.end_processes().await;
+        self.places = match setup.replicas {
+            1 => own.up(&self.operator, setup.batching)?,
+            replicas => own.serve_separately(replicas, setup.batching)?,
+        };
+        self.ready().await?;
+        step.done();
+        Ok(())
+    }
+
+    /// Ready when all say so and the operator has the role, which `rondo up` sees to after its start.
     async fn ready(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
-        while !self.serves_the_operator().await {
-            if let Some(own) = &mut self.own
-                && let Some(status) = own.services.try_wait()?
-            {
-                bail!("rondo up ended ({status}); see {}", own.dir.join("rondo.log").display());
+        while !(self.all_are_ready().await && self.serves_the_operator().await) {
+            if let Some(own) = &mut self.own {
+                own.still_running()?;
             }
             if began.elapsed() > READY_WITHIN {
                 bail!("not ready within {} s", READY_WITHIN.as_secs());
@@ -117,37 +106,48 @@ impl System {
         Ok(())
     }
 
-    async fn serves_the_operator(&self) -> bool {
-        let Ok(token) = self.operator_token().await else { return false };
-        let asks = [
-            self.client.get(format!("{}/readyz", self.internal_url)),
-            self.client
-                .get(format!("{}/internal/api/v1/sagas?limit=1", self.internal_url))
-                .bearer_auth(token),
-        ];
-        for ask in asks {
-            if !ask.send().await.is_ok_and(|answer| answer.status().is_success()) {
+    async fn all_are_ready(&self) -> bool {
+        for internal in &self.places.internal {
+            let answer = self.client.get(format!("{internal}/readyz")).send().await;
+            if !answer.is_ok_and(|answer| answer.status().is_success()) {
                 return false;
             }
         }
         true
     }
 
+    async fn serves_the_operator(&self) -> bool {
+        let Ok(token) = self.operator_token().await else { return false };
+        let url = format!("{}/internal/api/v1/sagas?limit=1", self.places.orchestrator);
+        let answer = self.client.get(url).bearer_auth(token).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
     /// A new token of the operator.
     pub(super) async fn operator_token(&self) -> anyhow::Result<String> {
         let Operator { email, password } = &self.operator;
-        let session = log_in(&self.client, &self.base_url, email, password.expose_secret()).await?;
+        let session = log_in(&self.client, self.base_url(), email, password.expose_secret()).await?;
         Ok(session.access_token)
     }
 
-    /// Of the public listener, without a slash at the end.
+    /// Where users register and log in, without a slash at the end.
     pub(super) fn base_url(&self) -> &str {
-        &self.base_url
+        &self.places.base
     }
 
-    /// Of the internal listener, without a slash at the end.
+    /// The internal listener of the services in one process, without a slash at the end.
     pub(super) fn internal_url(&self) -> &str {
-        &self.internal_url
+        &self.places.orchestrator
+    }
+
+    /// Where orders are placed.
+    pub(super) fn authorities(&self) -> anyhow::Result<Vec<Authority>> {
+        self.places.orders.iter().map(|url| Authority::parse(url)).collect()
+    }
+
+    /// The metrics of now, of all processes.
+    pub(super) async fn metrics(&self) -> anyhow::Result<Metrics> {
+        Metrics::scrape(&self.client, &self.places.internal).await
     }
 
     /// Whether it was started by the bench.
@@ -158,6 +158,11 @@ impl System {
     /// The address of a service's database, if it is known.
     pub(super) fn database_url(&self, service: Service) -> Option<&str> {
         self.databases.url(service.name()).map(ExposeSecret::expose_secret)
+    }
+
+    /// Where statements are counted, if they are.
+    pub(super) fn statements_url(&self) -> Option<String> {
+        self.own.as_ref().and_then(Own::statements_url)
     }
 
     /// What the audit needs, if all of it is known.
@@ -172,77 +177,24 @@ impl System {
         })
     }
 
-    /// CPU seconds used so far, by process; of a given system only the bench's own.
+    /// CPU seconds used so far, by program; of a given system only the bench's own.
     pub(super) fn cpu_seconds(&self) -> BTreeMap<&'static str, f64> {
-        let mut seconds = BTreeMap::from([("load", own_cpu_seconds())]);
-        if let Some(own) = &self.own {
-            let services = own.services.id().and_then(|pid| i32::try_from(pid).ok());
-            seconds.insert("services", cpu_seconds(services.as_slice()));
-            seconds.insert("postgres", cpu_seconds(&own.postgres.pids()));
-            seconds.insert("nats", cpu_seconds(&own.nats.pids()));
-        }
+        let mut seconds = self.own.as_ref().map(Own::cpu_seconds).unwrap_or_default();
+        seconds.insert("load", own_cpu_seconds());
         seconds
+    }
+
+    /// Bytes in memory, by program; of a given system only the bench's own.
+    pub(super) fn memory_bytes(&self) -> BTreeMap<&'static str, u64> {
+        let mut bytes = self.own.as_ref().map(Own::memory_bytes).unwrap_or_default();
+        bytes.insert("load", own_memory_bytes());
+        bytes
     }
 
     /// Ends what was started here. Data that nobody needs to look at is removed.
     pub(super) async fn stop(&mut self, remove: bool, progress: &Progress) {
-        let Some(own) = &mut self.own else { return };
-        let step = progress.step("stopping the servers");
-        if let Err(error) = own.services.kill().await {
-            tracing::warn!(%error, "rondo up");
+        if let Some(own) = &mut self.own {
+            own.stop(remove, progress).await;
         }
-        for stopped in [own.nats.stop().await, own.postgres.stop().await] {
-            if let Err(error) = stopped {
-                tracing::warn!(%error, "a server");
-            }
-        }
-        if remove {
-            // Postgres' folder may be a link to where its user can go.
-            for dir in [own.postgres.home(), &own.dir] {
-                let _ = std::fs::remove_dir_all(dir);
-            }
-            step.done();
-        } else {
-            step.done();
-            progress.note(&format!("logs and data are kept in {}", own.dir.display()));
-        }
-    }
-}
-
-async fn start_servers(dir: &Path) -> anyhow::Result<(Postgres, Nats)> {
-    std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-    let postgres = PostgresOptions { dir: dir.join("postgres"), port: None, durable: true, template: None };
-    let nats = NatsOptions { dir: dir.join("nats"), port: None, durable: true, tools: Vec::new() };
-    let (postgres, nats) = tokio::join!(Postgres::start(postgres), Nats::start(nats));
-    Ok((postgres?, nats?))
-}
-
-/// `rondo up`, this very program.
-struct Up<'a> {
-    dir: &'a Path,
-    postgres: &'a Postgres,
-    nats: &'a Nats,
-    operator: &'a Operator,
-    public: u16,
-    internal: u16,
-}
-
-impl Up<'_> {
-    /// In a process group of its own, so that Ctrl-C reaches only the bench; it dies with the bench.
-    fn spawn(&self) -> anyhow::Result<Child> {
-        let log = std::fs::File::create(self.dir.join("rondo.log"))?;
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(std::env::current_exe()?);
-        command.arg("up").arg("--data-dir").arg(self.dir.join("up"));
-        command.arg("--public-addr").arg(format!("127.0.0.1:{}", self.public));
-        command.arg("--internal-addr").arg(format!("127.0.0.1:{}", self.internal));
-        command.args(CHEAP_PASSWORDS).args(["--access-token-seconds", TOKEN_SECONDS]);
-        // Not as arguments, which everybody on the machine can read.
-        command.env("RONDO_EXTERNAL_POSTGRES", self.postgres.superuser_url("postgres"));
-        command.env("RONDO_EXTERNAL_NATS", self.nats.url());
-        command.env("RONDO_OPERATOR_EMAIL", &self.operator.email);
-        command.env("RONDO_OPERATOR_PASSWORD", self.operator.password.expose_secret());
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        command.process_group(0).kill_on_drop(true).spawn().context("rondo up cannot be started")
     }
 }

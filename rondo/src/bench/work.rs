@@ -1,15 +1,18 @@
-//! What the system did: rows, commits and log of PostgreSQL, messages and batches by the system's own
+//! What the system did: rows, statements, commits and log of PostgreSQL, messages and batches by the system's own
 //! metrics. Taken before and after a run, while all is quiet; the difference is what its sagas cost.
 
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, QueryResult, Statement,
+    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr, QueryResult,
+    Statement,
 };
 use serde::Serialize;
 
 use super::metrics::Metrics;
+use super::percentiles::Percentiles;
 use super::system::System;
 use crate::services::Service;
 
@@ -18,12 +21,29 @@ const TABLES: &str =
 const COMMITS: &str = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
 const LOG_BYTES: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
 const OPEN: &str = "SELECT count(*) FROM sagas WHERE finished_at IS NULL";
-const FINISHED: &str = "SELECT count(*) FROM sagas WHERE finished_at >= $1 AND finished_at < $2";
+/// How many, and in how many milliseconds from their beginning half, 95, 99 % and all of them.
+const FINISHED: &str = "SELECT finished, ms[1], ms[2], ms[3], ms[4] FROM (SELECT count(*) AS finished, \
+    percentile_disc(ARRAY[0.5, 0.95, 0.99, 1]) WITHIN GROUP \
+    (ORDER BY (extract(epoch FROM finished_at - created_at) * 1000)::float8) AS ms \
+    FROM sagas WHERE finished_at >= $1 AND finished_at < $2) AS ended";
+/// By database, without those that only begin and end transactions.
+const STATEMENTS: &str = "SELECT datname::text, sum(calls)::bigint FROM pg_stat_statements \
+    JOIN pg_database ON pg_database.oid = dbid \
+    WHERE query !~* '^(begin|start transaction|commit|rollback)' GROUP BY datname";
 
 /// Connections to the databases that are known.
-pub(super) struct Observer<'a> {
-    system: &'a System,
+pub(super) struct Observer {
     databases: Vec<(Service, DatabaseConnection)>,
+    /// Where PostgreSQL's statements are counted, if they are.
+    statements: Option<DatabaseConnection>,
+}
+
+/// Sagas that ended in some time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Finished {
+    pub(super) count: f64,
+    /// From their beginning to their end.
+    pub(super) after_ms: Percentiles,
 }
 
 /// Rows written to a table.
@@ -52,6 +72,8 @@ pub(super) struct Work {
     pub(super) rows: BTreeMap<String, Rows>,
     /// By service.
     pub(super) commits: BTreeMap<String, f64>,
+    /// By database, where they are counted.
+    pub(super) statements: BTreeMap<String, f64>,
     /// Of the whole server's write-ahead log.
     pub(super) log_bytes: f64,
     /// Sagas that ended.
@@ -65,18 +87,20 @@ pub(super) struct Work {
     pub(super) batches: BTreeMap<String, Batches>,
 }
 
-impl<'a> Observer<'a> {
-    pub(super) async fn connect(system: &'a System) -> anyhow::Result<Self> {
+impl Observer {
+    pub(super) async fn connect(system: &System) -> anyhow::Result<Self> {
         let mut databases = Vec::new();
         for service in Service::ALL {
             let Some(url) = system.database_url(service) else { continue };
-            let mut options = ConnectOptions::new(url);
-            options.max_connections(1).sqlx_logging(false);
-            let connected = Database::connect(options).await;
+            let connected = connect(url).await;
             databases
                 .push((service, connected.with_context(|| format!("the database of {}", service.name()))?));
         }
-        Ok(Self { system, databases })
+        let statements = match system.statements_url() {
+            Some(url) => Some(connect(&url).await.context("the server's own database")?),
+            None => None,
+        };
+        Ok(Self { databases, statements })
     }
 
     fn orchestrator(&self) -> Option<&DatabaseConnection> {
@@ -88,36 +112,34 @@ impl<'a> Observer<'a> {
         !self.databases.is_empty()
     }
 
-    /// The system's metrics of now.
-    pub(super) async fn metrics(&self) -> anyhow::Result<Metrics> {
-        Metrics::scrape(&self.system.client, self.system.internal_url()).await
-    }
-
     /// Sagas that have not ended.
-    pub(super) async fn open_sagas(&self) -> anyhow::Result<i64> {
+    pub(super) async fn open_sagas(&self, system: &System) -> anyhow::Result<i64> {
         match self.orchestrator() {
-            Some(db) => Ok(number(db, Statement::from_string(DatabaseBackend::Postgres, OPEN)).await?),
-            None => Ok(self.metrics().await?.sum(orchestrator::metric_names::SAGAS_OPEN) as i64),
+            Some(db) => Ok(number(db, plain(OPEN)).await?),
+            None => Ok(system.metrics().await?.sum(orchestrator::metric_names::SAGAS_OPEN) as i64),
         }
     }
 
     /// Sagas that ended in this time; `None` without the orchestrator's database.
     pub(super) async fn finished_between(
         &self,
-        from: chrono::DateTime<chrono::Utc>,
-        to: chrono::DateTime<chrono::Utc>,
-    ) -> anyhow::Result<Option<f64>> {
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> anyhow::Result<Option<Finished>> {
         let Some(db) = self.orchestrator() else { return Ok(None) };
         let values = [from.into(), to.into()];
         let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, FINISHED, values);
-        Ok(Some(number(db, statement).await? as f64))
+        let row = db.query_one_raw(statement).await?.context("an aggregate has a row")?;
+        let ms = |index| anyhow::Ok(row.try_get_by_index::<Option<f64>>(index)?.unwrap_or_default());
+        let after_ms = Percentiles { p50: ms(1)?, p95: ms(2)?, p99: ms(3)?, max: ms(4)? };
+        Ok(Some(Finished { count: count(&row, 0)?, after_ms }))
     }
 
     /// Everything that is counted, as of now.
-    pub(super) async fn look(&self) -> anyhow::Result<Work> {
-        let mut work = Work::of(&self.metrics().await?);
+    pub(super) async fn look(&self, system: &System) -> anyhow::Result<Work> {
+        let mut work = Work::of(&system.metrics().await?);
         for (service, db) in &self.databases {
-            for row in db.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, TABLES)).await? {
+            for row in db.query_all_raw(plain(TABLES)).await? {
                 let table: String = row.try_get_by_index(0)?;
                 let rows = Rows {
                     inserted: count(&row, 1)?,
@@ -127,13 +149,27 @@ impl<'a> Observer<'a> {
                 };
                 work.rows.insert(format!("{}.{table}", service.name()), rows);
             }
-            let commits = number(db, Statement::from_string(DatabaseBackend::Postgres, COMMITS)).await?;
+            let commits = number(db, plain(COMMITS)).await?;
             work.commits.insert(service.name().to_owned(), commits as f64);
-            work.log_bytes =
-                number(db, Statement::from_string(DatabaseBackend::Postgres, LOG_BYTES)).await? as f64;
+            work.log_bytes = number(db, plain(LOG_BYTES)).await? as f64;
+        }
+        if let Some(db) = &self.statements {
+            for row in db.query_all_raw(plain(STATEMENTS)).await? {
+                work.statements.insert(row.try_get_by_index(0)?, count(&row, 1)?);
+            }
         }
         Ok(work)
     }
+}
+
+async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    Database::connect(options).await
+}
+
+fn plain(sql: &str) -> Statement {
+    Statement::from_string(DatabaseBackend::Postgres, sql)
 }
 
 fn count(row: &QueryResult, index: usize) -> anyhow::Result<f64> {
@@ -181,6 +217,8 @@ impl Work {
             (table.clone(), now.less(before))
         });
         let commits = self.commits.iter().map(|(name, now)| (name.clone(), less(name, now, &before.commits)));
+        let statements = self.statements.iter();
+        let statements = statements.map(|(name, now)| (name.clone(), less(name, now, &before.statements)));
         let batches = self.batches.iter().map(|(name, now)| {
             let before = before.batches.get(name).copied().unwrap_or_default();
             let batches = Batches {
@@ -193,6 +231,7 @@ impl Work {
         Self {
             rows: rows.filter(|(_, rows)| *rows != Rows::default()).collect(),
             commits: commits.collect(),
+            statements: statements.collect(),
             log_bytes: self.log_bytes - before.log_bytes,
             sagas: self.sagas - before.sagas,
             messages: self.messages - before.messages,

@@ -4,6 +4,7 @@
 //! What is marked `long` runs in `make proof`.
 
 mod audit;
+mod bench;
 mod crashes;
 mod deliveries;
 mod faults;

@@ -1,0 +1,190 @@
+//! What `rondo bench` is told.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use secrecy::SecretString;
+use service::config::Databases;
+
+use super::scene::{Mix, Pace, Scene, Setup};
+
+/// What is measured, and on what.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// Measure what is promised (docs/performance.md), one run after the other, and print target and reached
+    /// side by side.
+    #[arg(long, conflicts_with_all = ["clients", "rate", "overload", "compare_batching", "replicas", "base_url"])]
+    pub(super) targets: bool,
+    /// Measure the capacity, then let twice of it arrive, and fail when a bound of docs/reliability.md is broken.
+    #[arg(long, conflicts_with_all = ["rate", "compare_batching"])]
+    pub(super) overload: bool,
+    /// Seconds that are measured in each run [default: 20; with --targets 10, with --overload 60].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: Option<u64>,
+    /// Seconds before them that are not.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub(super) warm_up: u64,
+    /// Clients, each with one order at a time; several numbers are several runs: 1,64,256 [default: 256].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    clients: Vec<u32>,
+    /// Orders a second that arrive by a clock, whatever becomes of those before them; their time is counted from
+    /// when they were due. Several numbers are several runs.
+    #[arg(long, value_delimiter = ',', value_parser = rate)]
+    rate: Vec<f64>,
+    /// Orders that ask for more than the account has: refused, and their stock released again.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
+    refused_percent: u8,
+    /// Orders of one position, the same for all of them.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    hot_position_percent: u8,
+    /// Orders of one user, the same for all of them.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    hot_account_percent: u8,
+    /// Users who order; at least as many as clients are made.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) users: u32,
+    /// Positions that are ordered.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) positions: u32,
+    /// Do every run twice: with loops that decide one input a transaction, then with batches.
+    #[arg(long, conflicts_with = "base_url")]
+    compare_batching: bool,
+    /// So many processes of every service, instead of one process for all of them.
+    #[arg(long, default_value_t = 1, conflicts_with = "base_url", value_parser = clap::value_parser!(u32).range(1..=2))]
+    replicas: u32,
+    /// Print one JSON object instead of tables.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// In this folder the servers get a fresh one, which is removed unless something was wrong. A disk
+    /// that only pretends to be one gives figures that only pretend.
+    #[arg(long, default_value = ".rondo/bench")]
+    pub(super) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(super) given: GivenSystem,
+}
+
+/// A running system to measure instead of one of its own. What is not given is not told: CPU never,
+/// rows, commits and the audit only with the addresses of all databases.
+#[derive(Debug, Args)]
+pub(crate) struct GivenSystem {
+    /// Its public listener: http://127.0.0.1:8080.
+    #[arg(long, requires_all = ["internal_url", "operator_email", "operator_password"])]
+    pub(super) base_url: Option<String>,
+    /// Its internal listener: http://127.0.0.1:8081.
+    #[arg(long, requires = "base_url")]
+    pub(super) internal_url: Option<String>,
+    /// E-mail of an operator.
+    #[arg(long, requires = "base_url")]
+    pub(super) operator_email: Option<String>,
+    /// Password of that operator.
+    #[arg(long, requires = "base_url")]
+    pub(super) operator_password: Option<SecretString>,
+    #[command(flatten)]
+    pub(super) databases: Databases,
+}
+
+fn rate(word: &str) -> Result<f64, String> {
+    let rate = word.parse().map_err(|_| "is no number of orders a second".to_owned())?;
+    if (0.1..=100_000.0).contains(&rate) { Ok(rate) } else { Err("must be 0.1 to 100,000".to_owned()) }
+}
+
+impl BenchArguments {
+    /// Seconds that count in a run.
+    pub(super) fn seconds(&self) -> u64 {
+        let default = if self.targets { 10 } else { 20 };
+        self.seconds.unwrap_or(if self.overload { 60 } else { default })
+    }
+
+    /// What is ordered.
+    pub(super) fn mix(&self) -> Mix {
+        Mix {
+            refused_percent: self.refused_percent,
+            hot_position_percent: self.hot_position_percent,
+            hot_account_percent: self.hot_account_percent,
+        }
+    }
+
+    /// The most clients at once, for which there must be users.
+    pub(super) fn clients_max(&self) -> u32 {
+        self.clients.iter().copied().max().unwrap_or(256)
+    }
+
+    /// The services of the first run.
+    pub(super) fn setup(&self) -> Setup {
+        Setup { batching: true, replicas: self.replicas }
+    }
+
+    /// The services that are measured, one after the other.
+    pub(super) fn setups(&self) -> Vec<Setup> {
+        let batched = self.setup();
+        if self.compare_batching {
+            vec![Setup { batching: false, ..batched }, batched]
+        } else {
+            vec![batched]
+        }
+    }
+
+    /// A run of so many clients.
+    pub(super) fn closed(&self, clients: u32) -> Scene {
+        self.scene(format!("{clients} clients"), Pace::Clients(clients))
+    }
+
+    /// A run of so many orders a second.
+    pub(super) fn open(&self, rate: f64) -> Scene {
+        self.scene(format!("{rate:.0} orders/s"), Pace::rate(rate, self.seconds()))
+    }
+
+    fn scene(&self, name: String, pace: Pace) -> Scene {
+        let (warm_up, seconds) = (self.warm_up, self.seconds());
+        Scene { name, pace, mix: self.mix(), warm_up, seconds, may_refuse: false }
+    }
+
+    /// What is done with every setup.
+    pub(super) fn scenes(&self) -> Vec<Scene> {
+        let default: &[u32] = if self.rate.is_empty() { &[256] } else { &[] };
+        let clients = if self.clients.is_empty() { default } else { &self.clients };
+        let closed = clients.iter().map(|clients| self.closed(*clients));
+        closed.chain(self.rate.iter().map(|rate| self.open(*rate))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        bench: BenchArguments,
+    }
+
+    fn names(arguments: &[&str]) -> Vec<String> {
+        let all = std::iter::once("rondo").chain(arguments.iter().copied());
+        Command::parse_from(all).bench.scenes().into_iter().map(|scene| scene.name).collect()
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_256_clients() {
+        assert_eq!(names(&[]), ["256 clients"]);
+        assert_eq!(names(&["--rate", "1000"]), ["1000 orders/s"]);
+        assert_eq!(
+            names(&["--clients", "1,64", "--rate", "50,500"]),
+            ["1 clients", "64 clients", "50 orders/s", "500 orders/s"]
+        );
+    }
+
+    #[test]
+    fn batching_is_compared_on_two_setups() {
+        let both = Command::parse_from(["rondo", "--compare-batching"]).bench.setups();
+        assert_eq!(both.iter().map(|setup| setup.batching).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(Command::parse_from(["rondo"]).bench.setups().len(), 1);
+    }
+
+    #[test]
+    fn a_rate_is_a_positive_number() {
+        for wrong in ["0", "-1", "fast", "1e9", "NaN"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `rondo bench --overload`: twice as many orders as the system can carry, and whether it carries about as many
+//! as it can, refuses the rest at once, asks nobody again, and is itself again soon. What each bound is for
+//! stands in docs/reliability.md.
+
+use std::time::Duration;
+
+use super::figure::Bound::{AtLeast, AtMost};
+use super::figure::Figure;
+use super::load::Sample;
+use super::percentiles::Percentiles;
+use super::run::{Bench, Seen};
+use super::scene::{Pace, Scene};
+
+/// How long the capacity is measured at most.
+const CAPACITY_SECONDS_MAX: u64 = 15;
+/// How long the system is watched afterwards.
+const AFTER_SECONDS: u64 = 16;
+/// In so many seconds in a row it has to be as before, to be itself again.
+const CALM_SECONDS: usize = 3;
+
+/// Of the capacity, in percent.
+const GOODPUT_MIN: f64 = 60.0;
+/// As long as a client waits who says nothing else, and as an answer is awaited before a step is asked again.
+const ACCEPTED_P99_MS_MAX: f64 = 5_000.0;
+const REFUSED_P99_MS_MAX: f64 = 1_000.0;
+const AGAIN_NORMAL_SECONDS_MAX: f64 = 10.0;
+/// Of 1,000 sagas with about five commands each.
+const ASKED_AGAIN_PER_1000_MAX: f64 = 10.0;
+/// Somewhat more than the 10,000 connections of a listener with about 40 KiB each.
+const MEMORY_GROWTH_MIB_MAX: f64 = 512.0;
+
+/// A timetable: half of the capacity, twice the capacity, half of it again.
+struct Phases {
+    before: Duration,
+    overload: Duration,
+    after: Duration,
+}
+
+pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>> {
+    let arguments = bench.arguments;
+    let mut closed = arguments.closed(arguments.clients_max());
+    closed.seconds = closed.seconds.min(CAPACITY_SECONDS_MAX);
+    bench.serve(arguments.setup()).await?;
+    let capacity = bench.run(&closed).await?;
+    let (capacity, memory_mib) = (capacity.sagas_per_second, services_mib(capacity));
+    let phases = Phases {
+        before: Duration::from_secs((arguments.seconds() / 4).clamp(5, 10)),
+        overload: Duration::from_secs(arguments.seconds()),
+        after: Duration::from_secs(AFTER_SECONDS),
+    };
+    let scene = phases.scene(&closed, capacity);
+    let seen = bench.see(&scene).await?;
+    let from = seen.window.from + phases.before;
+    let goodput = bench.finished_per_second(from, phases.overload).await?;
+    let growth_mib = services_mib(bench.keep(&scene, &seen)) - memory_mib;
+    let mut figures = phases.figures(&seen);
+    figures.insert(
+        0,
+        Figure::new(
+            "twice the capacity: goodput",
+            "% of the capacity",
+            AtLeast(GOODPUT_MIN),
+            goodput * 100.0 / capacity.max(1.0),
+        ),
+    );
+    figures.push(Figure::new(
+        "memory of the services above what the capacity took",
+        "MiB",
+        AtMost(MEMORY_GROWTH_MIB_MAX),
+        growth_mib,
+    ));
+    Ok(figures)
+}
+
+fn services_mib(run: &super::report::Run) -> f64 {
+    run.memory_mib_max.get("services").copied().unwrap_or_default()
+}
+
+impl Phases {
+    fn scene(&self, closed: &Scene, capacity: f64) -> Scene {
+        let (half, twice) = (capacity / 2.0, capacity * 2.0);
+        let seconds = (self.before + self.overload + self.after).as_secs();
+        Scene {
+            name: format!("{half:.0}, {twice:.0}, {half:.0} orders/s"),
+            pace: Pace::Rates(vec![(half, self.before), (twice, self.overload), (half, self.after)]),
+            warm_up: 2,
+            seconds,
+            may_refuse: true,
+            ..closed.clone()
+        }
+    }
+
+    fn figures(&self, seen: &Seen) -> Vec<Figure> {
+        let (decided, refused) = (&seen.tally.decided, &seen.tally.overloaded);
+        let overload_ends = self.before + self.overload;
+        let overloaded = |sample: &&Sample| (self.before..overload_ends).contains(&sample.at());
+        let accepted = Percentiles::of(decided.iter().filter(overloaded));
+        let turned_away = Percentiles::of(refused.iter().filter(overloaded));
+        let again_normal = self.again_normal_after(decided, refused);
+        let asked_again = seen.work.asked_again * 1000.0 / seen.work.sagas.max(1.0);
+        vec![
+            Figure::new(
+                "accepted orders decided after, p99",
+                "ms",
+                AtMost(ACCEPTED_P99_MS_MAX),
+                accepted.p99,
+            ),
+            Figure::new(
+                "refused orders told so after, p99",
+                "ms",
+                AtMost(REFUSED_P99_MS_MAX),
+                turned_away.p99,
+            ),
+            Figure::new("normal again after", "s", AtMost(AGAIN_NORMAL_SECONDS_MAX), again_normal),
+            Figure::new(
+                "commands sent again",
+                "per 1,000 sagas",
+                AtMost(ASKED_AGAIN_PER_1000_MAX),
+                asked_again,
+            ),
+        ]
+    }
+
+    /// Seconds from the end of the overload until nobody is refused any more and orders are decided about as fast
+    /// as before it; more than there were, if that did not come.
+    fn again_normal_after(&self, decided: &[Sample], refused: &[Sample]) -> f64 {
+        let overload_ends = self.before + self.overload;
+        let before = Percentiles::of(decided.iter().filter(|sample| sample.at() < self.before));
+        // A shared machine hiccups: twice the median and some milliseconds are still about the same.
+        let normal_ms = before.p50.mul_add(2.0, 5.0);
+        let is_calm = |second: u64| {
+            let begins = overload_ends + Duration::from_secs(second);
+            let within = |sample: &&Sample| (begins..begins + Duration::from_secs(1)).contains(&sample.at());
+            let as_before = Percentiles::of(decided.iter().filter(within)).p50 <= normal_ms;
+            as_before && !refused.iter().any(|sample| within(&sample))
+        };
+        let calm: Vec<bool> = (0..self.after.as_secs()).map(is_calm).collect();
+        let found = calm.windows(CALM_SECONDS).position(|seconds| seconds.iter().all(|calm| *calm));
+        found.unwrap_or(calm.len()) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHASES: Phases = Phases {
+        before: Duration::from_secs(2),
+        overload: Duration::from_secs(3),
+        after: Duration::from_secs(8),
+    };
+
+    /// Ten a second; so slow in milliseconds.
+    fn second(at: u32, took_ms: u32) -> impl Iterator<Item = Sample> {
+        (0..10).map(move |tenth| Sample { at_ms: at * 1000 + tenth * 100, took_us: took_ms * 1000 })
+    }
+
+    #[test]
+    fn it_is_normal_again_when_it_is_fast_and_nobody_is_refused_any_more() {
+        let took_ms = [10, 10, 900, 900, 900, 800, 20, 500, 20, 20, 20, 20, 20];
+        let decided: Vec<Sample> = (0..).zip(took_ms).flat_map(|(at, took)| second(at, took)).collect();
+        assert_eq!(PHASES.again_normal_after(&decided, &[]), 3.0);
+        let refused: Vec<Sample> = second(9, 1).collect();
+        assert_eq!(PHASES.again_normal_after(&decided, &refused), 5.0);
+        let refused: Vec<Sample> = second(11, 1).collect();
+        assert_eq!(PHASES.again_normal_after(&decided, &refused), 8.0, "not within what was watched");
+    }
+}

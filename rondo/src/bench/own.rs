@@ -1,0 +1,241 @@
+//! Servers and services that end with the bench: a PostgreSQL, a NATS, and on them `rondo up` as everybody
+//! starts it, or several processes of every service.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail};
+use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
+use sea_orm::{ConnectionTrait, Database, DatabaseBackend, Statement};
+use secrecy::ExposeSecret;
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+use super::processes::{cpu_seconds, memory_bytes};
+use super::progress::Progress;
+use super::system::Operator;
+use crate::services::Service;
+
+/// Users are registered in seconds, for password hashing is not what is measured.
+const CHEAP_PASSWORDS: [(&str, &str); 2] = [("ARGON2_MEMORY_KIB", "64"), ("ARGON2_PASSES", "1")];
+/// Tokens outlive the longest bench.
+const TOKEN_SECONDS: &str = "86400";
+/// What counts statements; part of PostgreSQL's own extensions.
+const COUNTER: &str = "pg_stat_statements";
+
+/// Base addresses of what runs, without slashes at the end.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// Where users register and log in.
+    pub(super) base: String,
+    /// Where orders are placed.
+    pub(super) orders: Vec<String>,
+    /// The internal listener of an orchestrator.
+    pub(super) orchestrator: String,
+    /// The internal listeners of all processes.
+    pub(super) internal: Vec<String>,
+}
+
+/// Servers, and the processes on them.
+pub(super) struct Own {
+    dir: PathBuf,
+    postgres: Postgres,
+    nats: Nats,
+    counts_statements: bool,
+    processes: Vec<Process>,
+}
+
+struct Process {
+    name: String,
+    child: Child,
+    public: String,
+    internal: String,
+}
+
+impl Places {
+    /// Of one process for everything.
+    pub(super) fn of_one_process(base: String, internal: String) -> Self {
+        Self { orders: vec![base.clone()], base, orchestrator: internal.clone(), internal: vec![internal] }
+    }
+}
+
+impl Own {
+    /// Starts fresh servers in a folder below `data_dir`.
+    pub(super) async fn start(data_dir: &Path, progress: &Progress) -> anyhow::Result<Self> {
+        let dir = data_dir.join(format!("run-{}", Uuid::now_v7().simple()));
+        let step = progress.step(format!("starting fresh servers in {}", dir.display()));
+        std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+        let postgres =
+            PostgresOptions { dir: dir.join("postgres"), port: None, durable: true, template: None };
+        let nats = NatsOptions { dir: dir.join("nats"), port: None, durable: true, tools: Vec::new() };
+        let (postgres, nats) = tokio::join!(Postgres::start(postgres), Nats::start(nats));
+        let (mut postgres, nats) = (postgres?, nats?);
+        let counts_statements = count_statements(&mut postgres).await.context("counting statements")?;
+        step.done();
+        Ok(Self { dir, postgres, nats, counts_statements, processes: Vec::new() })
+    }
+
+    /// Starts all services in one process; it is not ready yet.
+    pub(super) fn up(&mut self, operator: &Operator, batching: bool) -> anyhow::Result<Places> {
+        let mut command = self.rondo(&["up"], batching)?;
+        command.env("RONDO_DATA_DIR", self.dir.join("up"));
+        // Not as arguments, which everybody on the machine can read.
+        command.env("RONDO_EXTERNAL_POSTGRES", self.postgres.superuser_url("postgres"));
+        command.env("RONDO_EXTERNAL_NATS", self.nats.url());
+        command.env("RONDO_OPERATOR_EMAIL", &operator.email);
+        command.env("RONDO_OPERATOR_PASSWORD", operator.password.expose_secret());
+        let process = self.launch("rondo up".to_owned(), command)?;
+        let places = Places::of_one_process(process.public.clone(), process.internal.clone());
+        self.processes.push(process);
+        Ok(places)
+    }
+
+    /// Starts so many processes of every service, on the databases and with the key that `rondo up` has made.
+    /// They are not ready yet.
+    pub(super) fn serve_separately(&mut self, replicas: u32, batching: bool) -> anyhow::Result<Places> {
+        for replica in 1..=replicas {
+            for service in Service::ALL {
+                let mut command = self.rondo(&["serve", service.name()], batching)?;
+                for service in Service::ALL {
+                    let variable = format!("{}_DATABASE_URL", service.name().to_uppercase());
+                    command.env(variable, self.database_url(service));
+                }
+                command.env("NATS_URL", self.nats.url());
+                command.env("AUTH_SIGNING_KEY_FILE", self.dir.join("up").join("signing-key.pem"));
+                if let Some(auth) = self.processes.first() {
+                    command.env("AUTH_INTERNAL_URL", &auth.internal);
+                }
+                let process = self.launch(format!("{}-{replica}", service.name()), command)?;
+                self.processes.push(process);
+            }
+        }
+        let orchestrators = || self.processes.iter().filter(|one| one.name.starts_with("orchestrator"));
+        Ok(Places {
+            base: self.processes[0].public.clone(),
+            orders: orchestrators().map(|one| one.public.clone()).collect(),
+            orchestrator: orchestrators().map(|one| one.internal.clone()).next().unwrap_or_default(),
+            internal: self.processes.iter().map(|one| one.internal.clone()).collect(),
+        })
+    }
+
+    /// This very program. It dies with the bench.
+    fn rondo(&self, arguments: &[&str], batching: bool) -> anyhow::Result<Command> {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(std::env::current_exe()?).args(arguments);
+        command.envs(CHEAP_PASSWORDS).env("ACCESS_TOKEN_SECONDS", TOKEN_SECONDS);
+        if !batching {
+            command.env("BATCH_INPUTS_MAX", "1");
+        }
+        Ok(command)
+    }
+
+    /// In a process group of its own, so that Ctrl-C reaches only the bench.
+    fn launch(&self, name: String, mut command: Command) -> anyhow::Result<Process> {
+        let address = || format!("127.0.0.1:{}", sandbox::free_port());
+        let (public, internal) = (address(), address());
+        command.env("PUBLIC_ADDR", &public).env("INTERNAL_ADDR", &internal);
+        let log = File::options().create(true).append(true).open(self.log(&name))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.process_group(0).kill_on_drop(true).spawn();
+        let child = child.with_context(|| format!("{name} cannot be started"))?;
+        let url = |address| format!("http://{address}");
+        Ok(Process { name, child, public: url(public), internal: url(internal) })
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{}.log", name.replace(' ', "-")))
+    }
+
+    /// # Errors
+    /// A process has ended by itself.
+    pub(super) fn still_running(&mut self) -> anyhow::Result<()> {
+        let mut ended = None;
+        for process in &mut self.processes {
+            if let Some(status) = process.child.try_wait()? {
+                ended = Some((process.name.clone(), status));
+            }
+        }
+        let Some((name, status)) = ended else { return Ok(()) };
+        bail!("{name} ended ({status}); see {}", self.log(&name).display())
+    }
+
+    /// Ends the services; the servers stay.
+    pub(super) async fn end_processes(&mut self) {
+        for mut process in self.processes.drain(..) {
+            if let Err(error) = process.child.kill().await {
+                tracing::warn!(%error, name = process.name, "a process");
+            }
+        }
+    }
+
+    /// The address of a service's database.
+    pub(super) fn database_url(&self, service: Service) -> String {
+        self.postgres.superuser_url(&format!("rondo_{}", service.name()))
+    }
+
+    /// Where statements are counted, if they are.
+    pub(super) fn statements_url(&self) -> Option<String> {
+        self.counts_statements.then(|| self.postgres.superuser_url("postgres"))
+    }
+
+    fn pids(&self) -> Vec<i32> {
+        let pids = self.processes.iter().filter_map(|process| process.child.id());
+        pids.filter_map(|pid| i32::try_from(pid).ok()).collect()
+    }
+
+    /// By program.
+    pub(super) fn cpu_seconds(&self) -> BTreeMap<&'static str, f64> {
+        let programs =
+            [("services", self.pids()), ("postgres", self.postgres.pids()), ("nats", self.nats.pids())];
+        programs.into_iter().map(|(name, pids)| (name, cpu_seconds(&pids))).collect()
+    }
+
+    /// By program.
+    pub(super) fn memory_bytes(&self) -> BTreeMap<&'static str, u64> {
+        let programs =
+            [("services", self.pids()), ("postgres", self.postgres.pids()), ("nats", self.nats.pids())];
+        programs.into_iter().map(|(name, pids)| (name, memory_bytes(&pids))).collect()
+    }
+
+    /// Ends everything. Data that nobody needs to look at is removed.
+    pub(super) async fn stop(&mut self, remove: bool, progress: &Progress) {
+        let step = progress.step("stopping the servers");
+        self.end_processes().await;
+        for stopped in [self.nats.stop().await, self.postgres.stop().await] {
+            if let Err(error) = stopped {
+                tracing::warn!(%error, "a server");
+            }
+        }
+        step.done();
+        if remove {
+            // Postgres' folder may be a link to where its user can go.
+            for dir in [self.postgres.home(), &self.dir] {
+                let _ = std::fs::remove_dir_all(dir);
+            }
+        } else {
+            progress.note(&format!("logs and data are kept in {}", self.dir.display()));
+        }
+    }
+}
+
+/// Has the server count statements, if its installation can.
+async fn count_statements(postgres: &mut Postgres) -> anyhow::Result<bool> {
+    let url = postgres.superuser_url("postgres");
+    let db = Database::connect(&url).await?;
+    let find = "SELECT 1 FROM pg_available_extensions WHERE name = $1";
+    let find = Statement::from_sql_and_values(DatabaseBackend::Postgres, find, [COUNTER.into()]);
+    let available = db.query_one_raw(find).await?.is_some();
+    if available {
+        db.execute_unprepared(&format!("ALTER SYSTEM SET shared_preload_libraries = '{COUNTER}'")).await?;
+    }
+    db.close().await?;
+    if available {
+        postgres.restart().await?;
+        let db = Database::connect(&url).await?;
+        db.execute_unprepared(&format!("CREATE EXTENSION {COUNTER}")).await?;
+        db.close().await?;
+    }
+    Ok(available)
+}

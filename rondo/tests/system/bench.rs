@@ -1,0 +1,48 @@
+//! `rondo bench` itself, which starts whole systems and fails when a bound is broken, an answer is not as it should
+//! be, or the books do not add up.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::Command;
+use uuid::Uuid;
+
+const WITHIN: Duration = Duration::from_secs(300);
+
+/// What it found.
+async fn bench(arguments: &[&str]) -> Value {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", Uuid::now_v7()));
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_rondo"));
+    bench.args(["bench", "--json", "--users", "256", "--data-dir"]).arg(&folder).args(arguments);
+    let ended = tokio::time::timeout(WITHIN, bench.kill_on_drop(true).output()).await;
+    let ended = ended.expect("it ends in time").unwrap();
+    let said = [&ended.stdout, &ended.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
+    assert!(ended.status.success(), "{}\n{}", said[0], said[1]);
+    let _ = std::fs::remove_dir_all(&folder);
+    serde_json::from_slice(&ended.stdout).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "long: make proof"]
+async fn under_twice_the_load_it_carries_its_own_and_refuses_the_rest_at_once() {
+    let found = bench(&["--overload", "--seconds", "12"]).await;
+    assert!(found["runs"][1]["orders_asked_to_come_later"].as_u64().unwrap() > 0, "{found}");
+    assert_eq!(found["figures"].as_array().unwrap().len(), 6, "{found}");
+}
+
+#[tokio::test]
+#[ignore = "long: make proof"]
+async fn with_and_without_batches_two_of_every_service_carry_hot_orders_that_come_by_a_clock() {
+    let hot = ["--hot-position-percent", "50", "--hot-account-percent", "50"];
+    let short = ["--rate", "40", "--seconds", "3", "--warm-up", "1", "--replicas", "2", "--compare-batching"];
+    let found = bench(&[hot.as_slice(), &short].concat()).await;
+    let batching: Vec<_> = found["runs"].as_array().unwrap().iter().map(|run| &run["batching"]).collect();
+    assert_eq!(batching, [false, true]);
+    for run in found["runs"].as_array().unwrap() {
+        assert!(run["sagas_per_second"].as_f64().unwrap() > 20.0, "{run}");
+        assert_eq!(run["replicas"], 2);
+    }
+    let inputs = |run: usize| found["runs"][run]["inputs_per_batch"]["billing"].as_f64().unwrap();
+    assert_eq!(inputs(0), 1.0, "one input a transaction");
+}
