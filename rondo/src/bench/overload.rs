@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(PHASES.again_normal_after(&decided, &[]), 3.0);
         let refused: Vec<Sample> = second(9, 1).collect();
         assert_eq!(PHASES.again_normal_after(&decided, &refused), 5.0);
-        let refused: Vec<Sample> = second(11, 1).collect();
+        let refused: Vec<Sample> = second(10, 1).collect();
         assert_eq!(PHASES.again_normal_after(&decided, &refused), 8.0, "not within what was watched");
     }
 }
