@@ -14,6 +14,8 @@ const WITHIN: Duration = Duration::from_secs(300);
 async fn bench(arguments: &[&str]) -> Value {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", Uuid::now_v7()));
     let mut bench = Command::new(env!("CARGO_BIN_EXE_rondo"));
+    // It looks for nats-server where the Makefile puts it.
+    bench.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     bench.args(["bench", "--json", "--users", "256", "--data-dir"]).arg(&folder).args(arguments);
     let ended = tokio::time::timeout(WITHIN, bench.kill_on_drop(true).output()).await;
     let ended = ended.expect("it ends in time").unwrap();
