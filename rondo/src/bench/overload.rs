@@ -40,6 +40,8 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
     let arguments = bench.arguments;
     let mut closed = arguments.closed(arguments.clients_max());
     closed.seconds = closed.seconds.min(CAPACITY_SECONDS_MAX);
+    // On a slow machine already so many clients are too many.
+    closed.may_refuse = true;
     bench.serve(arguments.setup()).await?;
     let capacity = bench.run(&closed).await?;
     let (capacity, memory_mib) = (capacity.sagas_per_second, services_mib(capacity));

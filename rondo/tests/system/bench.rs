@@ -37,12 +37,12 @@ async fn under_twice_the_load_it_carries_its_own_and_refuses_the_rest_at_once() 
 #[ignore = "long: make proof"]
 async fn with_and_without_batches_two_of_every_service_carry_hot_orders_that_come_by_a_clock() {
     let hot = ["--hot-position-percent", "50", "--hot-account-percent", "50"];
-    let short = ["--rate", "40", "--seconds", "3", "--warm-up", "1", "--replicas", "2", "--compare-batching"];
+    let short = ["--rate", "10", "--seconds", "4", "--warm-up", "2", "--replicas", "2", "--compare-batching"];
     let found = bench(&[hot.as_slice(), &short].concat()).await;
     let batching: Vec<_> = found["runs"].as_array().unwrap().iter().map(|run| &run["batching"]).collect();
     assert_eq!(batching, [false, true]);
     for run in found["runs"].as_array().unwrap() {
-        assert!(run["sagas_per_second"].as_f64().unwrap() > 20.0, "{run}");
+        assert!(run["sagas_per_second"].as_f64().unwrap() > 2.0, "{run}");
         assert_eq!(run["replicas"], 2);
     }
     let inputs = |run: usize| found["runs"][run]["inputs_per_batch"]["billing"].as_f64().unwrap();
