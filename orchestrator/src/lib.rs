@@ -13,7 +13,7 @@ use messaging::{Publisher, idempotency, outbox, topology};
 use service::{House, Part, StartError, database};
 
 use manager::Operated;
-pub use manager::{UnknownVersion, Workflow, WorkflowManager};
+pub use manager::{UnknownVersion, Workflow, WorkflowManager, simulation};
 pub use order::{CancellationWorkflow, CancellationWorkflowManager, OrderWorkflow, OrderWorkflowManager};
 
 /// This service's name.
@@ -64,6 +64,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let orders = OrderWorkflowManager::start(parts.clone()).await.map_err(cannot_start)?;
     let cancellations = CancellationWorkflowManager::start(parts).await.map_err(cannot_start)?;
     let workflows: [Arc<dyn Operated>; 2] = [Arc::new(orders.clone()), Arc::new(cancellations.clone())];
+    debug_assert_eq!(workflows.each_ref().map(|workflow| workflow.name())[..], simulation::names());
     let sagas = manager::Sagas { reader: reader.clone(), workflows: Arc::new(workflows), pauses };
     let currency = house.config.business.currency.clone();
     Ok(Part {

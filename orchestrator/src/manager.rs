@@ -16,6 +16,7 @@ mod operated;
 mod pauses;
 mod retention;
 mod saga_row;
+pub mod simulation;
 mod sweep;
 #[cfg(test)]
 mod versions;
@@ -80,13 +81,17 @@ pub trait Workflow: Send + Sync + 'static {
 
 /// What begins a saga.
 #[derive(Debug, Clone)]
-pub(crate) struct NewSaga<D> {
-    pub(crate) saga_id: Uuid,
-    pub(crate) data: D,
-    pub(crate) traceparent: String,
-    pub(crate) idempotency: Option<Key>,
+pub struct NewSaga<D> {
+    /// Its id.
+    pub saga_id: Uuid,
+    /// What it knows at first.
+    pub data: D,
+    /// W3C trace context.
+    pub traceparent: String,
+    /// The client's key, if it sent one.
+    pub idempotency: Option<Key>,
     /// Who wants it, where that is to stand in the audit trail.
-    pub(crate) wanted: Option<Wanted>,
+    pub wanted: Option<Wanted>,
 }
 
 /// Runs the sagas of one workflow. Cheap to clone.
@@ -144,15 +149,11 @@ impl<W: Workflow> WorkflowManager<W> {
     /// Starts the workflow's loops, its sweep and what wakes its waiters.
     pub(crate) async fn start(parts: Parts<'_>) -> Result<Self, ManagerError> {
         let Parts { bus, publisher, writer, reader, admission, pauses, limits, runtime } = parts;
-        let decider = ManagerDecider::<W>::new(bus.clone(), Arc::clone(&admission), pauses, runtime);
+        let waiters = Waiters::new(W::NAME, bus.clone(), runtime);
+        let decider = ManagerDecider::<W>::new(Arc::clone(&waiters), Arc::clone(&admission), pauses.known());
         decider.check_versions(&reader).await?;
-        let waiters = decider.waiters();
-        let mut sources = vec![Source::replies(W::NAME)];
-        if !W::HEARS.is_empty() {
-            sources.push(Source::events(W::NAME, W::HEARS));
-        }
         let pools = Pools { writer: &writer, reader: &reader };
-        let handle = messaging::start(decider, pools, bus, &publisher, sources, limits, runtime);
+        let handle = messaging::start(decider, pools, bus, &publisher, sources::<W>(), limits, runtime);
         sweep::start(handle.clone(), bus.clone(), reader.clone(), Arc::clone(&admission), runtime);
         waiters::hear_others(W::NAME, bus.clone(), Arc::clone(&waiters), runtime);
         Ok(Self { handle, waiters, admission, reader })
@@ -224,6 +225,15 @@ impl<W: Workflow> WorkflowManager<W> {
     pub(crate) fn reader(&self) -> &DatabaseConnection {
         &self.reader
     }
+}
+
+/// What a workflow's loops read.
+fn sources<W: Workflow>() -> Vec<Source> {
+    let mut sources = vec![Source::replies(W::NAME)];
+    if !W::HEARS.is_empty() {
+        sources.push(Source::events(W::NAME, W::HEARS));
+    }
+    sources
 }
 
 /// The clock of this crate's shell, in whole microseconds as Postgres keeps them.

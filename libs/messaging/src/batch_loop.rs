@@ -14,14 +14,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::SubsecRound;
-use contracts::{Direction, EventData, Outcome, Timestamp};
+use contracts::{Direction, Outcome, Timestamp};
 use futures::FutureExt;
 use metrics::{counter, histogram};
 use sea_orm::DatabaseConnection;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use crate::batch::{self, DecidedBatch};
 use crate::bus::Bus;
 use crate::crash::{self, Point};
 use crate::dead_letters::DeadLetters;
@@ -30,11 +32,11 @@ use crate::failure::{BatchError, FailureKind};
 use crate::handle::{Arrived, CallError, Handle, LoopLimits, Origin};
 use crate::inbox::Inbox;
 use crate::metric_names;
-use crate::outbox::{self, StoredEvents};
+use crate::outbox::StoredEvents;
 use crate::outgoing::Outgoing;
 use crate::publisher::Publisher;
 use crate::receiver::{Receiver, letter};
-use crate::rows::Changes;
+use crate::rows::{Changes, Transaction};
 use crate::runtime::Runtime;
 use crate::topology::Source;
 
@@ -209,21 +211,17 @@ impl<D: Decider> BatchLoop<D> {
     /// One transaction.
     async fn attempt(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
         let began = std::time::Instant::now();
-        let mut tx = self.db.get_postgres_connection_pool().begin().await?;
+        let mut tx = Transaction::Postgres(self.db.get_postgres_connection_pool().begin().await?);
         let inputs: Vec<&D::Input> = batch.iter().map(|arrived| &arrived.input).collect();
         let mut set = self.decider.load(&mut tx, &inputs).await?;
         // Postgres keeps microseconds: what is answered first must be what a repeat reads back.
         let now = chrono::Utc::now().trunc_subsecs(6);
-        let mut decided: Vec<_> =
-            inputs.iter().map(|input| self.decider.decide(&mut set, input, now)).collect();
-        let mut changes = Changes::default();
-        self.decider.save(&set, &mut changes);
-        let events: Vec<EventData> =
-            decided.iter_mut().flat_map(|decided| decided.events.drain(..)).collect();
-        let stored = outbox::leave(D::SERVICE, &events, now, &mut changes);
+        let changes = Changes::of(&tx);
+        let done = batch::decide(&*self.decider, &mut set, &inputs, changes, now, Uuid::now_v7);
+        let DecidedBatch { decided, stored, changes } = done;
         changes.run(&mut tx).await?;
         crash::reach(D::SERVICE, Point::BeforeCommit);
-        tx.commit().await.map_err(BatchError::Commit)?;
+        tx.commit().await?;
         histogram!(metric_names::BATCH_SIZE, "service" => D::SERVICE).record(batch.len() as f64);
         histogram!(metric_names::BATCH_SECONDS, "service" => D::SERVICE)
             .record(began.elapsed().as_secs_f64());

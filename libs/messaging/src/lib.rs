@@ -12,6 +12,7 @@
 //!                                                   +--> answers to HTTP callers
 //! ```
 
+mod batch;
 mod batch_loop;
 pub mod broadcast;
 mod bus;
@@ -32,6 +33,7 @@ mod receiver;
 mod roads;
 pub mod rows;
 mod runtime;
+pub mod simulation;
 pub mod topology;
 mod wake;
 

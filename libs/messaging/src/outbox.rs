@@ -23,6 +23,7 @@ use crate::outgoing::{EncodedItem, rfc3339};
 use crate::publisher::Publisher;
 use crate::record;
 use crate::rows::Changes;
+use crate::rows::memory::Tables;
 use crate::runtime::Runtime;
 use crate::topology::{EVENTS, StreamSpec};
 
@@ -64,9 +65,10 @@ pub(crate) fn leave(
     service: &'static str,
     events: &[EventData],
     now: Timestamp,
+    new_id: impl FnMut() -> Uuid,
     changes: &mut Changes,
 ) -> Option<StoredEvents> {
-    let (row, stored) = row_of(service, events, now)?;
+    let (row, stored) = row_of(service, events, now, new_id)?;
     changes.append(&[row]);
     Some(stored)
 }
@@ -81,29 +83,36 @@ pub async fn store(
     events: &[EventData],
     now: Timestamp,
 ) -> Result<Option<StoredEvents>, DbErr> {
-    let Some((row, stored)) = row_of(service, events, now) else { return Ok(None) };
+    let Some((row, stored)) = row_of(service, events, now, Uuid::now_v7) else { return Ok(None) };
     let sql = "INSERT INTO outbox (row_id, created_at, events) VALUES ($1, $2, $3)";
     let values: [Value; 3] = [row.row_id.into(), row.created_at.into(), row.events.into()];
     tx.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
     Ok(Some(stored))
 }
 
-fn row_of(service: &'static str, events: &[EventData], now: Timestamp) -> Option<(OutboxRow, StoredEvents)> {
+/// The row of some events, and what the publisher gets of them.
+fn row_of(
+    service: &'static str,
+    events: &[EventData],
+    now: Timestamp,
+    mut new_id: impl FnMut() -> Uuid,
+) -> Option<(OutboxRow, StoredEvents)> {
     if events.is_empty() {
         return None;
     }
-    let row_id = Uuid::now_v7();
+    let row_id = new_id();
     let now_text = rfc3339(now);
-    let items: Vec<EncodedItem> = events.iter().map(|event| encode(service, event, &now_text)).collect();
+    let items: Vec<EncodedItem> =
+        events.iter().map(|event| encode(service, event, new_id(), &now_text)).collect();
     let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
     let row = OutboxRow { row_id, created_at: now, events: format!("[{}]", texts.join(",")) };
     Some((row, StoredEvents { row_id, items }))
 }
 
-fn encode(service: &'static str, event: &EventData, now: &str) -> EncodedItem {
+fn encode(service: &'static str, event: &EventData, id: Uuid, now: &str) -> EncodedItem {
     let item = Item {
         specversion: "1.0".into(),
-        id: Uuid::now_v7(),
+        id,
         item_type: event.event_type.into(),
         source: service.into(),
         subject: event.about,
@@ -125,6 +134,18 @@ fn encode(service: &'static str, event: &EventData, now: &str) -> EncodedItem {
 fn read_event(text: &RawValue) -> Result<EncodedItem, serde_json::Error> {
     let item: Item<'_> = serde_json::from_str(text.get())?;
     Ok(EncodedItem { subject: item.item_type.into_owned(), text: text.get().to_owned() })
+}
+
+/// The rows of an outbox in memory, each with when it was written.
+pub(crate) fn rows_in(tables: &Tables) -> impl Iterator<Item = (Uuid, Timestamp)> {
+    tables.all::<OutboxRow>().map(|row| (row.row_id, row.created_at))
+}
+
+/// The events of a row of an outbox in memory.
+pub(crate) fn events_in(tables: &Tables, row_id: Uuid) -> Vec<EncodedItem> {
+    let texts = tables.get::<OutboxRow>(row_id).map_or("[]", |row| &row.events);
+    let raw: Vec<&RawValue> = serde_json::from_str(texts).unwrap_or_default();
+    raw.into_iter().filter_map(|event| read_event(event).ok()).collect()
 }
 
 /// Rows that reached the stream which was created then, at most at this sequence.

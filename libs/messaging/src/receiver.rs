@@ -64,6 +64,7 @@ impl Receipt {
 }
 
 /// What is kept of an item besides its input: enough to answer it, and to bury it.
+#[derive(Clone)]
 pub(crate) struct Envelope {
     pub(crate) id: Uuid,
     pub(crate) item_type: String,
@@ -77,7 +78,7 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    fn of(item: Item<'_>, raw: Raw) -> Self {
+    pub(crate) fn of(item: Item<'_>, raw: Raw) -> Self {
         Self {
             id: item.id,
             item_type: item.item_type.into_owned(),

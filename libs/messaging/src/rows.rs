@@ -7,12 +7,16 @@
 
 mod changes;
 mod column;
+pub mod memory;
 mod record;
 mod select;
+mod transaction;
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
+
+use memory::Tables;
 
 #[doc(hidden)]
 pub use sea_orm::sqlx;
@@ -24,9 +28,7 @@ pub use record::bind_column;
 pub use record::{ColumnInfo, Record, Write};
 use select::locked;
 pub use select::{Select, select};
-
-/// A batch's transaction.
-pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
+pub use transaction::Transaction;
 
 #[derive(Debug, Clone)]
 struct Row<R> {
@@ -71,6 +73,10 @@ impl<R: Record> Rows<R> {
         if keys.is_empty() {
             return Ok(Self::default());
         }
+        let tx = match tx {
+            Transaction::Postgres(tx) => tx,
+            Transaction::Memory(session) => return Ok(Self::of(session.read(|_| keys.to_vec(), hold).await)),
+        };
         let wanted = match hold {
             Hold::Locked => {
                 let mut keys = keys.to_vec();
@@ -85,6 +91,7 @@ impl<R: Record> Rows<R> {
 
     /// Locks the rows with these keys, and those that children name: `parents_of` selects their keys by the
     /// `children` in `$2`, like `SELECT user_id FROM holds WHERE order_id = ANY($2)`.
+    /// In memory, `parents_in` gives the same keys of each child.
     ///
     /// # Errors
     /// The statement failed, or a row is not of this type.
@@ -93,10 +100,21 @@ impl<R: Record> Rows<R> {
         keys: &[Uuid],
         parents_of: &str,
         children: &[Uuid],
+        parents_in: impl Fn(&Tables, Uuid) -> Vec<Uuid>,
     ) -> Result<Self, sqlx::Error> {
         if children.is_empty() {
             return Self::load(tx, keys, Hold::Locked).await;
         }
+        let tx = match tx {
+            Transaction::Postgres(tx) => tx,
+            Transaction::Memory(session) => {
+                let parents = |tables: &Tables| {
+                    let of_children = children.iter().flat_map(|child| parents_in(tables, *child));
+                    keys.iter().copied().chain(of_children).collect()
+                };
+                return Ok(Self::of(session.read(parents, Hold::Locked).await));
+            }
+        };
         let wanted = locked(&format!("ARRAY(SELECT unnest($1::uuid[]) UNION {parents_of} ORDER BY 1)"));
         wanted.bind(keys).bind(children).run(&mut **tx).await.map(Self::of)
     }

@@ -10,29 +10,35 @@ use uuid::Uuid;
 
 /// What somebody wants done to a saga.
 #[derive(Debug)]
-pub(crate) struct Act {
+pub struct Act {
     /// Made by the caller; the key of its row in the trail, by which a repeat is recognised.
-    pub(crate) action_id: Uuid,
-    pub(crate) saga_id: Uuid,
-    pub(crate) input: saga::Input,
-    pub(crate) by: Actor,
-    pub(crate) reason: String,
+    pub action_id: Uuid,
+    /// To which saga.
+    pub saga_id: Uuid,
+    /// What.
+    pub input: saga::Input,
+    /// Who.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
 }
 
 /// Somebody wants a saga to begin.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// Made by the caller; the key of its row in the trail.
-    pub(crate) action_id: Uuid,
+    pub action_id: Uuid,
     /// What this is to the one who wants it, as the API says it.
-    pub(crate) action: &'static str,
-    pub(crate) by: Actor,
-    pub(crate) reason: String,
+    pub action: &'static str,
+    /// Who.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
 }
 
 /// On whose behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Actor {
+pub enum Actor {
     /// The customer whose saga it is.
     User(Uuid),
     /// An operator.
@@ -41,14 +47,14 @@ pub(crate) enum Actor {
 
 /// It was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Acted {
+pub struct Acted {
     /// What the saga is doing now.
-    pub(crate) status: Status,
+    pub status: Status,
 }
 
 /// It was not done, and nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ActRefused {
+pub enum ActRefused {
     /// The workflow has no such saga.
     #[error("there is no such saga")]
     UnknownSaga,

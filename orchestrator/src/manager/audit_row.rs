@@ -14,14 +14,17 @@ use super::saga_row::SagaRow;
 
 record! {
     /// One action.
-    pub(crate) struct ActionRow in "operator_actions" {
+    pub struct ActionRow in "operator_actions" {
+        /// Its id.
         action_id: Uuid,
         fixed {
+            /// When.
             at: Timestamp,
             /// `operator <id>` or `user <id>`.
             actor: String,
             /// What was done, as the API says it.
             action: String,
+            /// Why.
             reason: String,
             /// To which saga; none for what was done to many.
             saga_id: Option<Uuid>,
@@ -31,7 +34,9 @@ record! {
             target: Option<String>,
             /// Whether from now on the books of the services may differ because of it.
             accepted_difference: bool,
+            /// How the saga stood before.
             before: Json<Option<Standing>>,
+            /// How it stood after.
             after: Json<Option<Standing>>,
         }
     }
@@ -39,14 +44,19 @@ record! {
 
 /// How a saga stands, for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Standing {
-    pub(crate) status: String,
+pub struct Standing {
+    /// What it is doing, as a word.
+    pub status: String,
+    /// The first step that is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub(crate) step: Option<String>,
-    pub(crate) attempt: u32,
-    pub(crate) stuck: bool,
-    pub(crate) paused: bool,
+    pub step: Option<String>,
+    /// Which asking.
+    pub attempt: u32,
+    /// Whether a step is stuck.
+    pub stuck: bool,
+    /// Whether its time stands still.
+    pub paused: bool,
 }
 
 impl Standing {

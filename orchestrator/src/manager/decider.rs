@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use contracts::Timestamp;
 use messaging::idempotency::{Earlier, RememberedRequest, earlier};
 use messaging::rows::{Changes, Hold, Rows, Transaction};
-use messaging::{BatchError, Bus, Decided, Decider, DecodeError, Item, OutgoingCommand, Runtime};
+use messaging::{BatchError, Decided, Decider, DecodeError, Item, OutgoingCommand};
 use metrics::counter;
 use saga::{Definition, Effect, Instance};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
@@ -19,7 +19,7 @@ use super::act::{Act, ActRefused, Acted};
 use super::admission::Admission;
 use super::audit_row::ActionRow;
 use super::moving::{Moved, move_saga};
-use super::pauses::{Held, Pauses};
+use super::pauses::{Held, KnownPauses};
 use super::saga_row::{HistoryRow, SagaRow};
 use super::waiters::Waiters;
 use super::{ManagerError, NewSaga, UnknownVersion, Workflow};
@@ -27,7 +27,7 @@ use crate::metric_names;
 
 /// What may happen to the sagas of a workflow.
 #[derive(Debug)]
-pub(crate) enum Input<D> {
+pub enum Input<D> {
     /// A saga is to begin.
     Begin(Box<NewSaga<D>>),
     /// Something happened to a saga.
@@ -40,7 +40,7 @@ pub(crate) enum Input<D> {
 
 /// What a caller is told.
 #[derive(Debug)]
-pub(crate) enum Told<R> {
+pub enum Told<R> {
     /// Of what was to begin.
     Begin(Answer<R>),
     /// Of an act.
@@ -49,7 +49,7 @@ pub(crate) enum Told<R> {
 
 /// What the one who begins a saga is told.
 #[derive(Debug)]
-pub(crate) enum Answer<R> {
+pub enum Answer<R> {
     /// It began; this is its row, if it made one.
     Begun(Option<R>),
     /// The same request began it earlier, under this key.
@@ -59,7 +59,7 @@ pub(crate) enum Answer<R> {
 }
 
 /// The rows of a batch.
-pub(crate) struct Set<R> {
+pub struct Set<R> {
     sagas: Rows<SagaRow>,
     remembered: Rows<RememberedRequest>,
     history: Rows<HistoryRow>,
@@ -78,26 +78,25 @@ pub(crate) struct Set<R> {
 }
 
 /// Decides for one workflow.
-pub(crate) struct ManagerDecider<W: Workflow> {
+pub struct ManagerDecider<W: Workflow> {
     definitions: Vec<Definition<W::Data>>,
     waiters: Arc<Waiters<W::Row>>,
     admission: Arc<Admission>,
-    pauses: Arc<Pauses>,
+    pauses: Arc<KnownPauses>,
     workflow: PhantomData<fn() -> W>,
 }
 
 impl<W: Workflow> ManagerDecider<W> {
-    pub(crate) fn new(bus: Bus, admission: Arc<Admission>, pauses: Arc<Pauses>, runtime: &Runtime) -> Self {
+    pub(crate) fn new(
+        waiters: Arc<Waiters<W::Row>>,
+        admission: Arc<Admission>,
+        pauses: Arc<KnownPauses>,
+    ) -> Self {
         let definitions = W::definitions();
         assert!(definitions.iter().all(|definition| definition.name() == W::NAME), "one workflow, one name");
         let starts = |definition: &Definition<W::Data>| definition.version() == W::START_VERSION;
         assert!(definitions.iter().any(starts), "the version to start is among those that are known");
-        let waiters = Waiters::new(W::NAME, bus, runtime);
         Self { definitions, waiters, admission, pauses, workflow: PhantomData }
-    }
-
-    pub(crate) fn waiters(&self) -> Arc<Waiters<W::Row>> {
-        Arc::clone(&self.waiters)
     }
 
     /// A process that lacks a version which open sagas use must not run: it could not move them.

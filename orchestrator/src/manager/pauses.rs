@@ -18,14 +18,19 @@ const PAUSES_MAX: u32 = 1_000;
 
 record! {
     /// A pause of a workflow or of a participant.
-    pub(crate) struct PauseRow in "pauses" {
+    pub struct PauseRow in "pauses" {
+        /// Its id.
         pause_id: Uuid,
         fixed {
             /// `workflow` or `participant`.
             scope: String,
+            /// Of the workflow or participant.
             name: String,
+            /// When it began.
             since: Timestamp,
+            /// Who paused.
             actor: String,
+            /// Why.
             reason: String,
         }
     }
@@ -35,9 +40,13 @@ record! {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Held(Vec<PauseRow>);
 
+/// The pauses that a process knows of.
+#[derive(Debug, Default)]
+pub struct KnownPauses(RwLock<Arc<Held>>);
+
 /// The pauses that hold, kept fresh.
 pub(crate) struct Pauses {
-    held: RwLock<Arc<Held>>,
+    known: Arc<KnownPauses>,
     db: DatabaseConnection,
 }
 
@@ -92,7 +101,7 @@ impl Held {
 impl Pauses {
     /// Reads them, and goes on reading.
     pub(crate) async fn start(db: DatabaseConnection, runtime: &Runtime) -> Result<Arc<Self>, DbErr> {
-        let pauses = Arc::new(Self { held: RwLock::default(), db });
+        let pauses = Arc::new(Self { known: Arc::default(), db });
         pauses.read_again().await?;
         let (reading, shutdown) = (Arc::clone(&pauses), runtime.shutdown.clone());
         runtime.tasks.spawn(async move {
@@ -109,14 +118,30 @@ impl Pauses {
 
     /// What is known now.
     pub(crate) fn held(&self) -> Arc<Held> {
-        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
+        self.known.held()
+    }
+
+    /// What is known, from now on too.
+    pub(crate) fn known(&self) -> Arc<KnownPauses> {
+        Arc::clone(&self.known)
     }
 
     /// Reads them now.
     pub(crate) async fn read_again(&self) -> Result<(), DbErr> {
         let wanted = select(format!("true ORDER BY scope, name LIMIT {PAUSES_MAX}"));
-        let held = Arc::new(Held(wanted.read(&self.db).await?));
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+        self.known.learn(wanted.read(&self.db).await?);
         Ok(())
+    }
+}
+
+impl KnownPauses {
+    /// What is known now.
+    pub(crate) fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// These hold now, and no others.
+    pub fn learn(&self, pauses: Vec<PauseRow>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Held(pauses));
     }
 }

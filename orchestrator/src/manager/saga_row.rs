@@ -11,30 +11,41 @@ use uuid::Uuid;
 
 record! {
     /// A running or finished saga.
-    pub(crate) struct SagaRow in "sagas" {
+    pub struct SagaRow in "sagas" {
+        /// Its id.
         saga_id: Uuid,
         fixed {
+            /// Of which workflow.
             workflow: String,
+            /// Of its definition.
             version: i32,
+            /// What it is about: see [`Workflow::key`](super::Workflow::key).
             key: Uuid,
+            /// W3C trace context of the request that began it.
             traceparent: Option<String>,
+            /// When it began.
             created_at: Timestamp,
         }
         changing {
+            /// Where it is.
             state: Json<State>,
             /// JSON; of no meaning to the manager.
             data: String,
+            /// See [`saga::Status`].
             status: String,
             /// The first step that is waited for, with its direction, for operators.
             step: Option<String>,
             /// The participants that are waited for.
             waits_for: String,
+            /// Since when a step that has to succeed does not.
             stuck_since: Option<Timestamp>,
             /// By what it is paused; see [`saga::PausedBy`].
             paused_by: Option<String>,
             /// Until when it may go forward; none once it is decided.
             deadline_at: Option<Timestamp>,
+            /// When it is woken.
             wake_at: Option<Timestamp>,
+            /// When it ended.
             finished_at: Option<Timestamp>,
         }
     }
@@ -42,11 +53,13 @@ record! {
 
 record! {
     /// What one commit decided for a saga.
-    pub(crate) struct HistoryRow in "saga_history" {
+    pub struct HistoryRow in "saga_history" by seq {
+        /// Of which saga.
         saga_id: Uuid,
         fixed {
             /// The number of its last record.
             seq: i32,
+            /// When.
             at: Timestamp,
             /// The inputs in their order, each with what was done about it.
             inputs: Json<Vec<(Input, Vec<Note>)>>,
@@ -86,12 +99,15 @@ impl SagaRow {
     }
 
     /// The version of the definition by which it is moved.
-    pub(crate) fn definition_version(&self) -> u32 {
+    pub fn definition_version(&self) -> u32 {
         u32::try_from(self.version).unwrap_or_default()
     }
 
     /// The saga that the row stands for.
-    pub(crate) fn instance<D: DeserializeOwned>(&self) -> Result<Instance<D>, serde_json::Error> {
+    ///
+    /// # Errors
+    /// What it knows is not of this type.
+    pub fn instance<D: DeserializeOwned>(&self) -> Result<Instance<D>, serde_json::Error> {
         let data = serde_json::from_str(&self.data)?;
         Ok(Instance {
             id: self.saga_id,
@@ -159,7 +175,7 @@ impl HistoryRow {
     }
 
     /// The records that the row stands for.
-    pub(crate) fn records(self) -> impl Iterator<Item = Record> {
+    pub fn records(self) -> impl Iterator<Item = Record> {
         let Self { seq, at, inputs: Json(inputs), .. } = self;
         let last = u32::try_from(seq).unwrap_or_default();
         let first = last.saturating_sub(u32::try_from(inputs.len()).unwrap_or_default()) + 1;

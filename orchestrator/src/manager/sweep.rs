@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::Timestamp;
 use messaging::{Bus, Handle, Runtime};
 use saga::PausedBy;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, QueryResult, Statement, Value};
@@ -14,6 +15,8 @@ use uuid::Uuid;
 use super::Workflow;
 use super::admission::Admission;
 use super::decider::{Input, ManagerDecider};
+use super::pauses::PauseRow;
+use super::saga_row::SagaRow;
 
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Sagas woken in one sweep, so that a participant that comes back is not flooded.
@@ -81,6 +84,20 @@ async fn free_again<W: Workflow>(db: &DatabaseConnection) -> Result<Vec<(Uuid, s
     db.query_all_raw(statement).await?.iter().map(read).collect()
 }
 
+/// The same of a row in memory.
+pub(super) fn resumed(row: &SagaRow, pauses: &[PauseRow]) -> Option<saga::Input> {
+    let paused_by = row.state.0.paused.as_ref().map(|pause| &pause.by);
+    let paused_by = paused_by.filter(|by| **by != PausedBy::Saga && row.finished_at.is_none())?;
+    let holds = |pause: &PauseRow| {
+        pause.paused_by() == *paused_by && (*paused_by != PausedBy::Workflow || pause.name == row.workflow)
+    };
+    let is_workflow_paused = pauses.iter().any(|p| p.scope == "workflow" && p.name == row.workflow);
+    let is_paused = |name: &str| pauses.iter().any(|p| p.scope == "participant" && p.name == name);
+    let has_ended = !pauses.iter().any(holds);
+    let may_go_on = has_ended || !is_workflow_paused && !row.participants().all(is_paused);
+    may_go_on.then(|| resume(paused_by.clone(), has_ended))
+}
+
 fn resume(paused_by: PausedBy, has_ended: bool) -> saga::Input {
     let reason = match has_ended {
         true => format!("the pause of its {paused_by} has ended"),
@@ -106,6 +123,14 @@ async fn due<W: Workflow>(bus: &Bus, db: &DatabaseConnection) -> Result<Vec<Uuid
     let rows =
         db.query_all_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// The same of a row in memory.
+pub(super) fn is_due(row: &SagaRow, busy: &HashSet<&str>, now: Timestamp) -> bool {
+    let is_reached = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+    let is_open = row.finished_at.is_none() && row.paused_by.is_none();
+    let is_free = !row.participants().any(|name| busy.contains(name));
+    is_open && is_reached(row.wake_at) && (is_free || is_reached(row.deadline_at))
 }
 
 /// The participants, or lists of them, that due sagas wait for.

@@ -59,6 +59,12 @@ impl<R: Clone + Send + 'static> Waiters<R> {
         Arc::new(Self { waiting: Mutex::default(), tell })
     }
 
+    /// Where there are no other replicas to be told.
+    pub(crate) fn alone() -> Arc<Self> {
+        let (tell, _) = mpsc::channel(1);
+        Arc::new(Self { waiting: Mutex::default(), tell })
+    }
+
     pub(crate) fn wait_for(this: &Arc<Self>, key: Uuid) -> Waiting<R> {
         let (wake, woken) = oneshot::channel();
         this.lock().entry(key).or_default().push(wake);

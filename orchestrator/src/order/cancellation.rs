@@ -47,7 +47,7 @@ pub fn definition() -> Definition<Cancellation> {
 impl Cancellation {
     /// One for an order: whoever asks again asks for the same one. It has the order's time, so that lists in
     /// the order of ids show both together.
-    pub(crate) fn id_for(order_id: Uuid) -> Uuid {
+    pub fn id_for(order_id: Uuid) -> Uuid {
         let mut bytes = Uuid::new_v5(&order_id, b"cancellation").into_bytes();
         bytes[..6].copy_from_slice(&order_id.as_bytes()[..6]);
         uuid::Builder::from_bytes(bytes).with_version(uuid::Version::SortRand).into_uuid()

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use contracts::user::UserRegistered;
 use contracts::{Event, Timestamp};
+use messaging::rows::memory::Tables;
 use messaging::rows::{Changes, Hold as Locking, Rows, Transaction};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
@@ -104,7 +105,11 @@ impl Decider for Billing {
 /// Locks every account of the batch in one statement, in the order of their users.
 async fn lock_accounts(tx: &mut Transaction, keys: &Keys) -> Result<Rows<Account>, BatchError> {
     let holders = "SELECT user_id FROM holds WHERE order_id = ANY($2)";
-    Ok(Rows::lock_with_parents_of(tx, &keys.users, holders, &keys.orders_of_holders).await?)
+    let holder = |tables: &Tables, order_id| {
+        let hold: Option<&Hold> = tables.get(order_id);
+        hold.and_then(|hold| hold.state.asked()).map(|asked| asked.user_id).into_iter().collect()
+    };
+    Ok(Rows::lock_with_parents_of(tx, &keys.users, holders, &keys.orders_of_holders, holder).await?)
 }
 
 /// A hold may have come between the two statements of [`Billing::load`]: then its account is not locked,

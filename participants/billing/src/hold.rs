@@ -3,10 +3,8 @@
 //! ever, and whoever comes first, an order's saga or a payment, is the only one who takes money for it.
 
 use contracts::{Amount, Timestamp};
-use messaging::rows::{ColumnInfo, Record, Write, sqlx};
-use messaging::{record, word_column};
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgRow};
+use messaging::rows::sqlx;
+use messaging::{record, record_as, word_column};
 use uuid::Uuid;
 
 use crate::derived_id::derived_id;
@@ -185,24 +183,7 @@ impl TryFrom<HoldRow> for Hold {
     }
 }
 
-impl Record for Hold {
-    const TABLE: &'static str = HoldRow::TABLE;
-
-    const COLUMNS: &'static [ColumnInfo] = HoldRow::COLUMNS;
-
-    fn row_key(&self) -> Uuid {
-        self.order_id
-    }
-
-    fn bind(holds: &[&Self], write: Write, to: &mut PgArguments) -> Result<(), BoxDynError> {
-        let rows: Vec<HoldRow> = holds.iter().map(|hold| HoldRow::from(*hold)).collect();
-        HoldRow::bind(&rows.iter().collect::<Vec<_>>(), write, to)
-    }
-
-    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
-        HoldRow::read(row)?.try_into()
-    }
-}
+record_as!(Hold as HoldRow);
 
 #[cfg(test)]
 mod tests {

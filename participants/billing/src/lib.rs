@@ -72,6 +72,10 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
 fn start_loops(house: &House, billing: Billing, pools: Pools<'_>) -> Handle<Billing> {
     let runtime = house.runtime();
     let publisher = Publisher::start(NAME, house.bus.clone(), pools.writer.clone(), &runtime);
-    let sources = vec![Source::commands(NAME), Source::events(NAME, &[UserRegistered::TYPE])];
-    messaging::start(billing, pools, &house.bus, &publisher, sources, house.loop_limits(), &runtime)
+    messaging::start(billing, pools, &house.bus, &publisher, sources(), house.loop_limits(), &runtime)
+}
+
+/// What the loops read.
+pub fn sources() -> Vec<Source> {
+    vec![Source::commands(NAME), Source::events(NAME, &[UserRegistered::TYPE])]
 }

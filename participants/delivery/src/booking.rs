@@ -2,10 +2,8 @@
 //! repeated, and gives the same reply for ever.
 
 use contracts::Timestamp;
-use messaging::rows::{ColumnInfo, Record, Write, sqlx};
-use messaging::{record, word_column};
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgRow};
+use messaging::rows::sqlx;
+use messaging::{record, record_as, word_column};
 use uuid::Uuid;
 
 use crate::slot::Hour;
@@ -39,6 +37,17 @@ pub struct Place {
     pub hour: Hour,
     /// Who, by number.
     pub courier: u32,
+}
+
+impl BookingState {
+    /// The hour that was asked for, where that is known.
+    pub(crate) const fn hour(&self) -> Option<Hour> {
+        match self {
+            Self::Booked(place) | Self::Released(place) => Some(place.hour),
+            Self::Refused(hour) => Some(*hour),
+            Self::Cancelled => None,
+        }
+    }
 }
 
 impl Booking {
@@ -127,24 +136,7 @@ impl TryFrom<BookingRow> for Booking {
     }
 }
 
-impl Record for Booking {
-    const TABLE: &'static str = BookingRow::TABLE;
-
-    const COLUMNS: &'static [ColumnInfo] = BookingRow::COLUMNS;
-
-    fn row_key(&self) -> Uuid {
-        self.order_id
-    }
-
-    fn bind(bookings: &[&Self], write: Write, to: &mut PgArguments) -> Result<(), BoxDynError> {
-        let rows: Vec<BookingRow> = bookings.iter().map(|booking| BookingRow::from(*booking)).collect();
-        BookingRow::bind(&rows.iter().collect::<Vec<_>>(), write, to)
-    }
-
-    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
-        BookingRow::read(row)?.try_into()
-    }
-}
+record_as!(Booking as BookingRow);
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use contracts::user::ProfileChanged;
 use contracts::{Event, EventData, Timestamp};
+use messaging::rows::memory::Tables;
 use messaging::rows::{Changes, Hold, Record, Rows, Transaction};
 use messaging::{Answer as Given, BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
@@ -160,7 +161,11 @@ impl Decider for Deliveries {
 /// Those that are named, and those of the bookings of `orders`, in the order of their keys.
 async fn lock_slots(tx: &mut Transaction, named: &[Uuid], orders: &[Uuid]) -> Result<Rows<Slot>, BatchError> {
     let booked = "SELECT slot_id FROM bookings WHERE order_id = ANY($2) AND slot_id IS NOT NULL";
-    Ok(Rows::lock_with_parents_of(tx, named, booked, orders).await?)
+    let hour = |tables: &Tables, order_id| {
+        let booking: Option<&Booking> = tables.get(order_id);
+        booking.and_then(|booking| booking.state.hour()).map(Hour::slot_id).into_iter().collect()
+    };
+    Ok(Rows::lock_with_parents_of(tx, named, booked, orders, hour).await?)
 }
 
 /// A booking that somebody committed after the slots were locked may be in another one: once more. One whose

@@ -2,10 +2,8 @@
 //! cancelled before it was ever scheduled.
 
 use contracts::Timestamp;
-use messaging::rows::{ColumnInfo, Record, Write, sqlx};
-use messaging::{record, word_column};
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgRow};
+use messaging::rows::sqlx;
+use messaging::{record, record_as, word_column};
 use uuid::Uuid;
 
 use crate::slot::Hour;
@@ -195,24 +193,7 @@ impl TryFrom<DeliveryRow> for Delivery {
     }
 }
 
-impl Record for Delivery {
-    const TABLE: &'static str = DeliveryRow::TABLE;
-
-    const COLUMNS: &'static [ColumnInfo] = DeliveryRow::COLUMNS;
-
-    fn row_key(&self) -> Uuid {
-        self.order_id
-    }
-
-    fn bind(deliveries: &[&Self], write: Write, to: &mut PgArguments) -> Result<(), BoxDynError> {
-        let rows: Vec<DeliveryRow> = deliveries.iter().map(|delivery| DeliveryRow::from(*delivery)).collect();
-        DeliveryRow::bind(&rows.iter().collect::<Vec<_>>(), write, to)
-    }
-
-    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
-        DeliveryRow::read(row)?.try_into()
-    }
-}
+record_as!(Delivery as DeliveryRow);
 
 #[cfg(test)]
 mod tests {

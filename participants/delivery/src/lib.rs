@@ -36,6 +36,11 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     http::public().into_openapi()
 }
 
+/// What the loops read.
+pub fn sources() -> Vec<Source> {
+    vec![Source::commands(SERVICE), Source::events(SERVICE, &[ProfileChanged::TYPE])]
+}
+
 /// Starts the service: its loops in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
@@ -48,9 +53,8 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), None, &runtime);
     let rules = Deliveries { couriers: house.config.business.delivery_couriers };
     let pools = Pools { writer: &writer, reader: &reader };
-    let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[ProfileChanged::TYPE])];
     let deliveries =
-        messaging::start(rules, pools, &house.bus, &publisher, sources, house.loop_limits(), &runtime);
+        messaging::start(rules, pools, &house.bus, &publisher, sources(), house.loop_limits(), &runtime);
     retention::start(reader.clone(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let desk = Arc::new(http::Desk { deliveries, reader });

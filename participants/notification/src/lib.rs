@@ -35,6 +35,11 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     http::public().into_openapi()
 }
 
+/// What the loops read.
+pub fn sources() -> Vec<Source> {
+    vec![Source::commands(SERVICE), Source::events(SERVICE, HEARD)]
+}
+
 /// Starts the service: its loops in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
@@ -45,14 +50,13 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let reader = house.database(SERVICE, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let notification = Notification { currency: house.config.business.currency.clone() };
-    let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, HEARD)];
     // Nobody asks over HTTP for letters to be written: the loops need no handle.
     let _ = messaging::start(
         notification,
         Pools { writer: &writer, reader: &reader },
         &house.bus,
         &publisher,
-        sources,
+        sources(),
         house.loop_limits(),
         &runtime,
     );

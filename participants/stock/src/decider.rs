@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use contracts::order::OrderConfirmed;
 use contracts::{Event, Timestamp};
+use messaging::rows::memory::Tables;
 use messaging::rows::{Changes, Hold, Record, Rows, Transaction};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
@@ -129,7 +130,11 @@ async fn lock_positions(
     orders: &[Uuid],
 ) -> Result<Rows<Position>, BatchError> {
     let reserved = "SELECT unnest(position_ids) FROM reservations WHERE order_id = ANY($2)";
-    Ok(Rows::lock_with_parents_of(tx, named, reserved, orders).await?)
+    let positions = |tables: &Tables, order_id| {
+        let reservation: Option<&Reservation> = tables.get(order_id);
+        reservation.map_or_else(Vec::new, |reservation| reservation.position_ids.0.clone())
+    };
+    Ok(Rows::lock_with_parents_of(tx, named, reserved, orders, positions).await?)
 }
 
 /// A reservation that somebody committed after the positions were locked may have others: once more.

@@ -32,6 +32,11 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     http::public().into_openapi()
 }
 
+/// What the loops read.
+pub fn sources() -> Vec<Source> {
+    vec![Source::commands(SERVICE), Source::events(SERVICE, &[OrderConfirmed::TYPE])]
+}
+
 /// Starts the service: its loops in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
@@ -42,9 +47,8 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let reader = house.database(SERVICE, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let pools = Pools { writer: &writer, reader: &reader };
-    let sources = vec![Source::commands(SERVICE), Source::events(SERVICE, &[OrderConfirmed::TYPE])];
     let stock =
-        messaging::start(Stock, pools, &house.bus, &publisher, sources, house.loop_limits(), &runtime);
+        messaging::start(Stock, pools, &house.bus, &publisher, sources(), house.loop_limits(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let shop = Arc::new(http::Shop { stock, reader, currency: house.config.business.currency.clone() });
     Ok(Part {

@@ -8,12 +8,21 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
+use super::memory::{Rewritten, Written};
 use super::{ColumnInfo, Record, Rows, Transaction, Write};
 use crate::failure::BatchError;
 
 /// Rows to be written, gathered from the working set.
+pub struct Changes(Target);
+
+enum Target {
+    Postgres(Statement),
+    Memory(Vec<Box<dyn Written>>),
+}
+
+/// What is bound already, and to which parts of the one statement.
 #[derive(Debug, Default)]
-pub struct Changes {
+struct Statement {
     arguments: PgArguments,
     parts: Vec<Part>,
     /// The first value that could not be bound.
@@ -29,6 +38,14 @@ struct Part {
 }
 
 impl Changes {
+    /// For where this transaction is.
+    pub fn of(tx: &Transaction) -> Self {
+        Self(match tx {
+            Transaction::Postgres(_) => Target::Postgres(Statement::default()),
+            Transaction::Memory(_) => Target::Memory(Vec::new()),
+        })
+    }
+
     /// Inserts what is new and updates what changed.
     pub fn save<R: Record>(&mut self, rows: &Rows<R>) {
         self.write(&rows.written_as(Write::New), Write::New);
@@ -44,6 +61,34 @@ impl Changes {
         if rows.is_empty() {
             return;
         }
+        match &mut self.0 {
+            Target::Postgres(statement) => statement.write(rows, write),
+            Target::Memory(written) => {
+                let rows = rows.iter().map(|row| R::clone(row)).collect();
+                written.push(Box::new(Rewritten { rows, write }));
+            }
+        }
+    }
+
+    /// Writes everything.
+    ///
+    /// # Errors
+    /// The statement failed, or a row to be changed was no longer there. (In memory it is written when the
+    /// transaction commits, which fails then.)
+    pub async fn run(self, tx: &mut Transaction) -> Result<(), BatchError> {
+        match (self.0, tx) {
+            (Target::Postgres(statement), Transaction::Postgres(tx)) => statement.run(tx).await,
+            (Target::Memory(written), Transaction::Memory(session)) => {
+                session.write(written);
+                Ok(())
+            }
+            _ => unreachable!("changes run where they were made for"),
+        }
+    }
+}
+
+impl Statement {
+    fn write<R: Record>(&mut self, rows: &[&R], write: Write) {
         let sql = match write {
             Write::New => insert_sql::<R>(self.arguments.len()),
             Write::Changed => update_sql::<R>(self.arguments.len()),
@@ -54,11 +99,7 @@ impl Changes {
         self.parts.push(Part { sql, table: R::TABLE, expected: rows.len() as u64 });
     }
 
-    /// Writes everything.
-    ///
-    /// # Errors
-    /// The statement failed, or a row to be changed was no longer there.
-    pub async fn run(self, tx: &mut Transaction) -> Result<(), BatchError> {
+    async fn run(self, tx: &mut sqlx::PgConnection) -> Result<(), BatchError> {
         if self.parts.is_empty() {
             return Ok(());
         }
@@ -67,7 +108,7 @@ impl Changes {
             return Err(sqlx::Error::Encode(error).into());
         }
         // Made of constants alone; values are bound.
-        let counts = sqlx::query_with(AssertSqlSafe(sql), self.arguments).fetch_one(&mut **tx).await?;
+        let counts = sqlx::query_with(AssertSqlSafe(sql), self.arguments).fetch_one(tx).await?;
         for (index, Part { table, expected, .. }) in self.parts.into_iter().enumerate() {
             let written: i64 = counts.try_get(index)?;
             let written = u64::try_from(written).unwrap_or_default();
@@ -131,14 +172,22 @@ mod tests {
         Sample { sample_id: Uuid::from_u128(id), size: 1, note: Json(None) }
     }
 
+    fn saved(rows: &Rows<Sample>) -> Statement {
+        let mut changes = Changes(Target::Postgres(Statement::default()));
+        changes.save(rows);
+        match changes.0 {
+            Target::Postgres(statement) => statement,
+            Target::Memory(_) => unreachable!(),
+        }
+    }
+
     #[test]
     fn one_statement_writes_all_tables_and_counts() {
         let mut rows = Rows::of([sample(1), sample(2)]);
         rows.get_mut(Uuid::from_u128(1)).unwrap().size = 2;
         rows.insert(sample(3));
         rows.insert(sample(4));
-        let mut changes = Changes::default();
-        changes.save(&rows);
+        let changes = saved(&rows);
         assert_eq!(
             statement(&changes.parts),
             "WITH w0 AS (INSERT INTO samples (sample_id, size, note) SELECT n.sample_id, n.size, n.note \
@@ -155,8 +204,6 @@ mod tests {
 
     #[test]
     fn rows_that_are_only_read_are_not_written() {
-        let mut changes = Changes::default();
-        changes.save(&Rows::of([sample(1)]));
-        assert!(changes.parts.is_empty());
+        assert!(saved(&Rows::of([sample(1)])).parts.is_empty());
     }
 }

@@ -45,13 +45,22 @@ impl Write {
 }
 
 /// A row of a table whose key is one UUID, its first column. Written by `record!`.
-pub trait Record: Sized + Send + Sync {
+pub trait Record: Clone + Send + Sync + 'static {
     /// The table.
     const TABLE: &'static str;
     /// Every column, the key first.
     const COLUMNS: &'static [ColumnInfo];
     /// The key: the value of the first column.
     fn row_key(&self) -> Uuid;
+    /// What tells the rows of one key apart, in tables where a key has several.
+    fn row_number(&self) -> i64 {
+        0
+    }
+    /// This row after an update by `changed`, which writes those columns alone that change.
+    ///
+    /// # Errors
+    /// What comes out contradicts itself.
+    fn updated_to(&self, changed: &Self) -> Result<Self, sqlx::Error>;
     /// Adds the rows' values, an array a column, in the order of [`Record::COLUMNS`].
     ///
     /// # Errors
@@ -74,6 +83,36 @@ pub fn bind_column<'r, R: 'r, C: Column + 'r>(
     sqlx::Arguments::add(to, elements)
 }
 
+/// Makes a type a row that is one by another type: `record_as!(Hold as HoldRow)`, where there is `From<&Hold>
+/// for HoldRow` and `TryFrom<HoldRow, Error = sqlx::Error> for Hold`.
+#[macro_export]
+macro_rules! record_as {
+    ($type:ty as $row:ty) => {
+        impl $crate::rows::Record for $type {
+            const TABLE: &'static str = <$row as $crate::rows::Record>::TABLE;
+            const COLUMNS: &'static [$crate::rows::ColumnInfo] = <$row as $crate::rows::Record>::COLUMNS;
+            fn row_key(&self) -> uuid::Uuid {
+                $crate::rows::Record::row_key(&<$row>::from(self))
+            }
+            fn updated_to(&self, changed: &Self) -> Result<Self, $crate::rows::sqlx::Error> {
+                let (row, changed) = (<$row>::from(self), <$row>::from(changed));
+                $crate::rows::Record::updated_to(&row, &changed)?.try_into()
+            }
+            fn bind(
+                values: &[&Self],
+                write: $crate::rows::Write,
+                to: &mut $crate::rows::sqlx::postgres::PgArguments,
+            ) -> Result<(), $crate::rows::sqlx::error::BoxDynError> {
+                let rows: Vec<$row> = values.iter().map(|value| <$row>::from(*value)).collect();
+                $crate::rows::Record::bind(&rows.iter().collect::<Vec<_>>(), write, to)
+            }
+            fn read(row: &$crate::rows::sqlx::postgres::PgRow) -> Result<Self, $crate::rows::sqlx::Error> {
+                <$row as $crate::rows::Record>::read(row)?.try_into()
+            }
+        }
+    };
+}
+
 /// Declares a struct that is a row. The first field is the key; then come the columns that stay as they
 /// were inserted, and those that may change, which are all that an update writes:
 ///
@@ -86,9 +125,11 @@ pub fn bind_column<'r, R: 'r, C: Column + 'r>(
 ///     }
 /// }
 /// ```
+///
+/// Where a key has several rows, `in "table" by column` names the column that tells them apart.
 #[macro_export]
 macro_rules! record {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident in $table:literal {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident in $table:literal $(by $number:ident)? {
         $(#[$key_meta:meta])* $key:ident : Uuid,
         $(fixed { $($(#[$fixed_meta:meta])* $fixed:ident : $fixed_type:ty),* $(,)? })?
         $(changing { $($(#[$changing_meta:meta])* $changing:ident : $changing_type:ty),* $(,)? })?
@@ -109,6 +150,16 @@ macro_rules! record {
             ];
             fn row_key(&self) -> uuid::Uuid {
                 self.$key
+            }
+            $(fn row_number(&self) -> i64 {
+                i64::from(self.$number)
+            })?
+            fn updated_to(&self, changed: &Self) -> Result<Self, $crate::rows::sqlx::Error> {
+                Ok(Self {
+                    $key: changed.$key,
+                    $($($fixed: self.$fixed.clone(),)*)?
+                    $($($changing: changed.$changing.clone(),)*)?
+                })
             }
             fn bind(
                 rows: &[&Self],

@@ -124,7 +124,7 @@ async fn begin(db: &DatabaseConnection) -> Transaction {
     let patient = "SET LOCAL lock_timeout = '20s'; SET LOCAL idle_in_transaction_session_timeout = '20s'; \
                    SET LOCAL statement_timeout = '20s'";
     (&mut *tx).execute(patient).await.unwrap();
-    tx
+    Transaction::Postgres(tx)
 }
 
 /// A replica's batch before it is saved.
@@ -144,7 +144,7 @@ async fn save(tx: &mut Transaction, inputs: &[Input]) -> Result<(), BatchError> 
 }
 
 async fn write(tx: &mut Transaction, set: &Set) -> Result<(), BatchError> {
-    let mut changes = Changes::default();
+    let mut changes = Changes::of(tx);
     BILLING.save(set, &mut changes);
     changes.run(tx).await
 }
@@ -161,7 +161,7 @@ async fn an_undo_that_could_not_see_the_do_is_decided_again() {
     doing.commit().await.unwrap();
     let refused = write(&mut undoing, &blind).await.unwrap_err();
     assert_eq!(refused.kind(), FailureKind::Conflict);
-    undoing.rollback().await.unwrap();
+    drop(undoing);
 
     let mut again = begin(&db).await;
     save(&mut again, &undo).await.unwrap();

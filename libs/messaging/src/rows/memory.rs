@@ -1,0 +1,241 @@
+//! Tables in memory, with sessions that behave as the loop's transactions in PostgreSQL do: parents are locked
+//! until the commit, children are read as last committed, and an insert under a key that is taken or an update
+//! of a row that is not there aborts the batch. For simulation.
+
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use uuid::Uuid;
+
+use super::{Hold, Record, Write};
+use crate::failure::BatchError;
+
+/// A service's database. Cheap to clone; all clones are the same tables.
+#[derive(Clone, Default)]
+pub struct Database(Arc<Mutex<Shared>>);
+
+#[derive(Default)]
+struct Shared {
+    tables: Tables,
+    /// Which session holds a row.
+    locks: HashMap<(TypeId, Uuid), u64>,
+    sessions: u64,
+}
+
+/// What is committed.
+#[derive(Default)]
+pub struct Tables(HashMap<TypeId, Box<dyn Any + Send>>);
+
+struct Table<R> {
+    /// By key, and by number where a key has several rows.
+    rows: BTreeMap<(Uuid, i64), R>,
+    watches: Vec<Watch<R>>,
+}
+
+type Watch<R> = Box<dyn FnMut(Option<&R>, &R) + Send>;
+
+/// A batch's transaction. Dropped without a commit, it has changed nothing.
+pub struct Session {
+    database: Database,
+    id: u64,
+    /// Statements until somebody else gets a turn, if anybody does.
+    turn_after: Option<u32>,
+    writes: Vec<Box<dyn Written>>,
+}
+
+/// Rows of one table that are written in one way.
+pub(super) struct Rewritten<R> {
+    pub(super) rows: Vec<R>,
+    pub(super) write: Write,
+}
+
+pub(super) trait Written: Send + Sync {
+    /// Whether another session holds any of the rows.
+    fn waits(&self, session: u64, locks: &HashMap<(TypeId, Uuid), u64>) -> bool;
+    fn check(&self, tables: &Tables) -> Result<(), BatchError>;
+    fn apply(self: Box<Self>, tables: &mut Tables) -> Result<(), BatchError>;
+}
+
+impl Database {
+    /// Begins a transaction. After so many statements it lets others have a turn once, if that is given: its
+    /// future is pending then, and is to be polled again. So it is while it waits for a row.
+    pub fn begin(&self, turn_after: Option<u32>) -> Session {
+        let mut shared = self.lock();
+        shared.sessions += 1;
+        Session { database: self.clone(), id: shared.sessions, turn_after, writes: Vec::new() }
+    }
+
+    /// Looks at what is committed.
+    pub fn look<T>(&self, at: impl FnOnce(&Tables) -> T) -> T {
+        at(&self.lock().tables)
+    }
+
+    /// Shows every row of a table as it was before, if it was there, and as it is after each commit. What is
+    /// shown must not look into this database.
+    pub fn watch<R: Record>(&self, watch: impl FnMut(Option<&R>, &R) + Send + 'static) {
+        self.lock().tables.table_mut::<R>().watches.push(Box::new(watch));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    /// The first row with this key.
+    pub fn get<R: Record>(&self, key: Uuid) -> Option<&R> {
+        self.with_key(key).next()
+    }
+
+    /// The rows with this key, by number.
+    pub fn with_key<R: Record>(&self, key: Uuid) -> impl Iterator<Item = &R> {
+        let rows = self
+            .table()
+            .into_iter()
+            .flat_map(move |table: &Table<R>| table.rows.range((key, i64::MIN)..=(key, i64::MAX)));
+        rows.map(|(_, row)| row)
+    }
+
+    /// All rows, in the order of their keys.
+    pub fn all<R: Record>(&self) -> impl Iterator<Item = &R> {
+        self.table().into_iter().flat_map(|table: &Table<R>| table.rows.values())
+    }
+
+    fn table<R: Record>(&self) -> Option<&Table<R>> {
+        self.0.get(&TypeId::of::<R>())?.downcast_ref()
+    }
+
+    fn table_mut<R: Record>(&mut self) -> &mut Table<R> {
+        let made =
+            || Box::new(Table::<R> { rows: BTreeMap::new(), watches: Vec::new() }) as Box<dyn Any + Send>;
+        let table = self.0.entry(TypeId::of::<R>()).or_insert_with(made);
+        table.downcast_mut().expect("a table lies under its record's type")
+    }
+}
+
+impl Session {
+    /// The rows that exist of the keys, which are those that the statement sees as it begins. Rows that are
+    /// waited for are read after their holder has committed.
+    pub(super) async fn read<R: Record>(
+        &mut self,
+        keys: impl FnOnce(&Tables) -> Vec<Uuid>,
+        hold: Hold,
+    ) -> Vec<R> {
+        self.let_others_go().await;
+        let mut keys = self.database.look(keys);
+        keys.sort_unstable();
+        keys.dedup();
+        poll_fn(|_| {
+            let mut shared = self.database.lock();
+            let Shared { tables, locks, .. } = &mut *shared;
+            let Some(table) = tables.table::<R>() else { return Poll::Ready(Vec::new()) };
+            let rows: Vec<R> = keys.iter().filter_map(|key| table.rows.get(&(*key, 0)).cloned()).collect();
+            if hold == Hold::Locked {
+                let held = |row: &R| (TypeId::of::<R>(), row.row_key());
+                let is_others = |row| locks.get(&held(row)).is_some_and(|session| *session != self.id);
+                if rows.iter().any(is_others) {
+                    return Poll::Pending;
+                }
+                locks.extend(rows.iter().map(|row| (held(row), self.id)));
+            }
+            Poll::Ready(rows)
+        })
+        .await
+    }
+
+    async fn let_others_go(&mut self) {
+        let is_now = self.turn_after == Some(0);
+        self.turn_after = self.turn_after.and_then(|statements| statements.checked_sub(1));
+        let mut has_gone = !is_now;
+        poll_fn(|_| if std::mem::replace(&mut has_gone, true) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
+    }
+
+    pub(super) fn write(&mut self, writes: Vec<Box<dyn Written>>) {
+        self.writes.extend(writes);
+    }
+
+    /// Writes all, or nothing.
+    pub(super) async fn commit(mut self) -> Result<(), BatchError> {
+        poll_fn(|_| {
+            let shared = self.database.lock();
+            let waits = self.writes.iter().any(|written| written.waits(self.id, &shared.locks));
+            if waits { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        let mut shared = self.database.lock();
+        for written in &self.writes {
+            written.check(&shared.tables)?;
+        }
+        for written in std::mem::take(&mut self.writes) {
+            written.apply(&mut shared.tables)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.database.lock().locks.retain(|_, session| *session != self.id);
+    }
+}
+
+impl<R: Record> Written for Rewritten<R> {
+    fn waits(&self, session: u64, locks: &HashMap<(TypeId, Uuid), u64>) -> bool {
+        let holder = |row: &R| locks.get(&(TypeId::of::<R>(), row.row_key()));
+        self.write == Write::Changed && self.rows.iter().filter_map(holder).any(|holder| *holder != session)
+    }
+
+    fn check(&self, tables: &Tables) -> Result<(), BatchError> {
+        let is_there =
+            |row: &R| tables.table::<R>().is_some_and(|table| table.rows.contains_key(&place(row)));
+        let must_be = self.write == Write::Changed;
+        let expected = self.rows.len() as u64;
+        let written = self.rows.iter().filter(|row| is_there(row) == must_be).count() as u64;
+        if written == expected {
+            return Ok(());
+        }
+        Err(BatchError::RowCount { table: R::TABLE, expected, written })
+    }
+
+    fn apply(self: Box<Self>, tables: &mut Tables) -> Result<(), BatchError> {
+        let Table { rows, watches } = tables.table_mut::<R>();
+        for row in self.rows {
+            let place = place(&row);
+            let before = rows.get(&place).cloned();
+            let after = match &before {
+                Some(before) => before.updated_to(&row)?,
+                None => row,
+            };
+            watches.iter_mut().for_each(|watch| watch(before.as_ref(), &after));
+            rows.insert(place, after);
+        }
+        Ok(())
+    }
+}
+
+fn place<R: Record>(row: &R) -> (Uuid, i64) {
+    (row.row_key(), row.row_number())
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tables").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).finish_non_exhaustive()
+    }
+}
