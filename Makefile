@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= target
 RONDO = $(CARGO_TARGET_DIR)/release/rondo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test model proof newman bench overload fmt build
+.PHONY: help up test model proof simulate newman bench overload fmt build
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
@@ -21,6 +21,9 @@ model: ## everything that can happen to two sagas, gone through exhaustively; pr
 
 proof: ## the long crash and race runs, at most 45 minutes; before a release
 	@exec scripts/proof.sh $(ARGS)
+
+simulate: build ## every workflow through everything that can go wrong, in memory (ARGS="--seed 7 --sagas 100000"; "--help" lists what can be given)
+	@exec $(RONDO) simulate $(ARGS)
 
 newman: ## both collections, the eight steps and the scenarios, against a running `make up` (BASE_URL, INTERNAL_URL)
 	@exec scripts/newman.sh $(BASE_URL) $(INTERNAL_URL)

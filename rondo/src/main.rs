@@ -7,6 +7,7 @@ mod migrate;
 mod operate;
 mod serve;
 mod services;
+mod simulate;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +40,8 @@ enum Command {
     Saga(Box<operate::SagaArguments>),
     /// Look at what could not be processed; send it again or discard it.
     DeadLetters(Box<operate::DeadLettersArguments>),
+    /// Put every workflow through everything that can go wrong, in memory and in virtual time.
+    Simulate(Box<simulate::SimulateArguments>),
     /// Measure sagas per second, and what one costs.
     Bench(Box<bench::BenchArguments>),
 }
@@ -58,6 +61,7 @@ fn main() -> std::process::ExitCode {
             Command::Audit(arguments) => operate::run_audit(*arguments).await,
             Command::Saga(arguments) => operate::run_saga(*arguments).await,
             Command::DeadLetters(arguments) => operate::run_dead_letters(*arguments).await,
+            Command::Simulate(arguments) => simulate::run(*arguments),
             Command::Bench(arguments) => bench::run(*arguments).await,
         }
     });

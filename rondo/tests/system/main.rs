@@ -14,3 +14,4 @@ mod orders;
 mod processes;
 mod replicas;
 mod sessions;
+mod simulation;

@@ -1,0 +1,102 @@
+//! How a run ends: when all is quiet, or when its time is over; what is looked at then, and what is told of it.
+
+use std::fmt::Write as _;
+
+use orchestrator::simulation::SagaRow;
+use uuid::Uuid;
+
+use super::{Mode, Sight, Violation, World};
+use crate::simulate::invariants::{Broken, orders, sagas};
+use crate::simulate::managed::history_of;
+use crate::simulate::service::{LOOPS, Lane, PROCESSES};
+
+impl World {
+    /// Nothing is under way, and nobody is yet to come.
+    pub(super) fn is_quiet(&self) -> bool {
+        let (begun, ended) = self.watch.sagas();
+        self.expected == 0
+            && begun == ended
+            && self.publishing == 0
+            && self.road.is_empty()
+            && self.accepted.len() == self.wishes.len()
+            && self.pauses.is_empty()
+            && self.lanes().all(|(service, lane)| {
+                !self.services[service].is_busy(lane) && !self.services[service].has_inputs(lane)
+            })
+            && self.has_told_all()
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = (usize, Lane)> {
+        (0..self.services.len()).flat_map(|service| {
+            (0..PROCESSES).flat_map(move |process| {
+                (0..LOOPS).map(move |patience| (service, Lane { process, patience }))
+            })
+        })
+    }
+
+    pub(super) fn time_is_over(&mut self) -> Result<(), Broken> {
+        if self.script.mode == Mode::Safety {
+            return self.check_all(false);
+        }
+        let (begun, ended) = self.watch.sagas();
+        let waits: Vec<_> = self.road.parcels.iter().filter(|parcel| !parcel.is_over).collect();
+        let detail = format!(
+            "{} of {begun} sagas have not ended: {:?}; {} parcels are on the road, {} of {} orders were accepted, \
+             {} publishes and {} people are awaited",
+            begun - ended,
+            self.open_sagas(),
+            waits.len(),
+            self.accepted.len(),
+            self.wishes.len(),
+            self.publishing,
+            self.expected
+        );
+        Err(Broken::new("after faults end everything finishes", detail))
+    }
+
+    fn open_sagas(&self) -> Vec<Uuid> {
+        self.databases.orchestrator.look(|tables| {
+            let open = tables.all::<SagaRow>().filter(|saga| saga.finished_at.is_none());
+            open.map(|saga| saga.saga_id).collect()
+        })
+    }
+
+    pub(super) fn check_all(&mut self, is_quiet: bool) -> Result<(), Broken> {
+        orders::check(&self.databases, is_quiet)?;
+        let Self { databases, managed, begun_with, sight, .. } = self;
+        databases.orchestrator.look(|tables| {
+            let all = tables.all::<SagaRow>();
+            for row in all.filter(|row| row.finished_at.is_some()) {
+                sagas::check(tables, row, managed, begun_with, &mut sight.sent)?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn seen(mut self) -> Sight {
+        self.sight.endings = orders::endings(&self.databases);
+        self.sight.sagas = self.sight.endings.values().sum();
+        self.sight.lasted = self.clock.elapsed();
+        for struck in self.faults.struck() {
+            *self.sight.struck.entry(struck.strike.fault.name()).or_default() += 1;
+        }
+        self.sight
+    }
+
+    pub(super) fn violation(self, broken: Broken) -> Violation {
+        let named = |saga: &Uuid| broken.detail.contains(&saga.to_string());
+        let mut histories = String::new();
+        self.databases.orchestrator.look(|tables| {
+            let mut sagas: Vec<Uuid> = tables.all::<SagaRow>().map(|saga| saga.saga_id).collect();
+            sagas.sort_unstable();
+            for saga in sagas.into_iter().filter(named).take(3) {
+                let _ = writeln!(histories, "  saga {saga}");
+                for record in history_of(tables, saga) {
+                    histories
+                        .push_str(&format!("    {}\n", serde_json::to_string(&record).unwrap_or_default()));
+                }
+            }
+        });
+        Violation { at: self.clock.elapsed(), struck: self.faults.struck(), histories, broken }
+    }
+}
