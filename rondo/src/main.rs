@@ -61,7 +61,7 @@ fn main() -> std::process::ExitCode {
             Command::Audit(arguments) => operate::run_audit(*arguments).await,
             Command::Saga(arguments) => operate::run_saga(*arguments).await,
             Command::DeadLetters(arguments) => operate::run_dead_letters(*arguments).await,
-            Command::Simulate(arguments) => simulate::run(*arguments),
+            Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Bench(arguments) => bench::run(*arguments).await,
         }
     });

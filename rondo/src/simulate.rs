@@ -78,11 +78,11 @@ fn hexadecimal(text: &str) -> Result<u64, std::num::ParseIntError> {
 
 /// Simulates, and says what was seen; fails on the first violation.
 #[expect(clippy::print_stdout, reason = "what was asked for")]
-pub(crate) fn run(arguments: SimulateArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<()> {
     let began = Instant::now();
     let seen = match arguments.run {
-        Some(seed) => one(&arguments, seed),
-        None => many(&arguments),
+        Some(seed) => one(arguments, seed),
+        None => many(arguments),
     };
     match seen {
         Ok(report) => {

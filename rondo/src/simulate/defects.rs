@@ -21,8 +21,6 @@ use super::service::{Lane, Origin, Progress, Service};
 enum Mistake {
     /// An undo of what was never done leaves no row.
     NoTombstone,
-    /// A refusal leaves no row.
-    NoRefusal,
     /// A capture that is asked for again is done again.
     CapturesTwice,
     /// An undo that is asked for again is done again.
@@ -68,15 +66,6 @@ impl Decider for Mistaken {
             (Mistake::CapturesTwice, billing::commands::Command::CaptureFunds(capture)) => {
                 capture_again(set, capture, now);
                 self.billing.decide(set, input, now)
-            }
-            (Mistake::NoRefusal, billing::commands::Command::ReserveFunds(command)) => {
-                let before = set.holds.clone();
-                let decided = self.billing.decide(set, input, now);
-                let hold = set.holds.get(command.order_id);
-                if hold.is_some_and(|hold| matches!(hold.state, HoldState::Refused { .. })) {
-                    set.holds = before;
-                }
-                decided
             }
             _ => self.billing.decide(set, input, now),
         }
@@ -127,17 +116,13 @@ fn with_billing(stage: &Stage, mistake: Mistake) -> Cast {
     let database = &stage.databases.billing;
     let is_billing = |part: &Part| part.house == Billing::SERVICE;
     if let Some(part) = cast.parts.iter_mut().find(|part| is_billing(part)) {
-        *part = participant(stage, mistaken, database, billing::sources(), heard);
+        *part = participant(stage, &mistaken, database, billing::sources(), heard);
     }
     cast
 }
 
 pub(super) fn no_tombstone(stage: &Stage) -> Cast {
     with_billing(stage, Mistake::NoTombstone)
-}
-
-pub(super) fn no_refusal(stage: &Stage) -> Cast {
-    with_billing(stage, Mistake::NoRefusal)
 }
 
 pub(super) fn captures_twice(stage: &Stage) -> Cast {

@@ -28,10 +28,13 @@ pub(super) struct Managed {
     pub(super) advance: fn(Uuid, saga::Input) -> Box<dyn Any>,
     pub(super) act: fn(Act) -> Box<dyn Any>,
     pub(super) due: fn(&Tables, &HashSet<&str>, Timestamp) -> Vec<Uuid>,
-    pub(super) free_again: fn(&Tables, &[PauseRow]) -> Vec<(Uuid, saga::Input)>,
+    pub(super) free_again: FreeAgain,
     /// Whether a saga that began with this is what its history makes of it.
     pub(super) replays: fn(&SagaRow, &dyn Any, &[Record]) -> Result<(), String>,
 }
+
+/// The sagas that may go on while these pauses hold, each with what tells them so.
+type FreeAgain = fn(&Tables, &[PauseRow]) -> Vec<(Uuid, saga::Input)>;
 
 /// A version of a workflow, as declared.
 #[derive(Debug, Clone)]
@@ -93,7 +96,7 @@ fn managed<W: Workflow>(service: usize) -> Managed {
     }
 }
 
-fn heard<W: Workflow>(told: Told<W::Row>) -> Heard {
+fn heard<W: Workflow>(told: &Told<W::Row>) -> Heard {
     match told {
         Told::Begin(simulation::Answer::KeyReused) | Told::Act(Err(_)) => Heard::Refused,
         Told::Begin(_) | Told::Act(Ok(_)) => Heard::Done,

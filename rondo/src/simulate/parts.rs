@@ -62,35 +62,34 @@ pub(super) fn cast(stage: &Stage) -> Cast {
     let (mut parts, managed) = managers(stage, &pauses);
     let databases = &stage.databases;
     let billing = Billing { hold_life: stage.hold_life };
-    let notification = Notification { currency: "RUB".to_owned() };
+    let letters = Notification { currency: "RUB".to_owned() };
     let deliveries = Deliveries { couriers: COURIERS };
-    parts.push(participant(stage, billing, &databases.billing, billing::sources(), heard));
-    parts.push(participant(stage, Stock, &databases.stock, stock::sources(), heard_of_stock));
-    parts.push(participant(stage, deliveries, &databases.delivery, delivery::sources(), heard));
-    parts.push(participant(stage, notification, &databases.notification, notification::sources(), |()| {
-        Heard::Done
-    }));
+    parts.push(participant(stage, &billing, &databases.billing, billing::sources(), heard));
+    parts.push(participant(stage, &Stock, &databases.stock, stock::sources(), heard_of_stock));
+    parts.push(participant(stage, &deliveries, &databases.delivery, delivery::sources(), heard));
+    let (database, sources) = (&databases.notification, notification::sources());
+    parts.push(participant(stage, &letters, database, sources, |()| Heard::Done));
     Cast { parts, managed, pauses }
 }
 
 /// A participant by its rules.
 pub(super) fn participant<D: Decider + Clone>(
     stage: &Stage,
-    rules: D,
+    rules: &D,
     database: &Database,
     sources: Vec<Source>,
-    hear: fn(D::Answer) -> Heard,
+    hear: fn(&D::Answer) -> Heard,
 ) -> Part {
     let deciders = (0..PROCESSES).map(|_| rules.clone());
     let loops = Loops::new(deciders, database.clone(), stage, hear);
     Part { house: D::SERVICE, sources, service: Box::new(loops) }
 }
 
-pub(super) fn heard<T, E>(answer: Result<T, E>) -> Heard {
+pub(super) fn heard<T, E>(answer: &Result<T, E>) -> Heard {
     if answer.is_ok() { Heard::Done } else { Heard::Refused }
 }
 
-fn heard_of_stock(answer: stock::Answer) -> Heard {
+fn heard_of_stock(answer: &stock::Answer) -> Heard {
     match answer {
         stock::Answer::Reserved(reserved) => heard(reserved),
         stock::Answer::Put(put) => heard(put),

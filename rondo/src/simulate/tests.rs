@@ -87,11 +87,6 @@ fn an_undo_without_a_tombstone_is_found() {
 }
 
 #[test]
-fn a_refusal_that_leaves_no_row_is_found() {
-    finds(defects::no_refusal, &["a rejected order takes no money"]);
-}
-
-#[test]
 fn money_that_is_taken_twice_is_found() {
     finds(defects::captures_twice, &["a confirmed order is paid once"]);
 }

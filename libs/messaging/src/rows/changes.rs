@@ -64,7 +64,7 @@ impl Changes {
         match &mut self.0 {
             Target::Postgres(statement) => statement.write(rows, write),
             Target::Memory(written) => {
-                let rows = rows.iter().map(|row| R::clone(row)).collect();
+                let rows = rows.iter().copied().cloned().collect();
                 written.push(Box::new(Rewritten { rows, write }));
             }
         }

@@ -57,8 +57,8 @@ struct All<'a> {
 impl All<'_> {
     fn check(&self, is_quiet: bool) -> Result<(), Broken> {
         self.no_effect_without_order()?;
-        let (mut entries, mut letters): (HashMap<Uuid, Vec<&Entry>>, HashMap<Uuid, Vec<&str>>) =
-            Default::default();
+        let mut entries: HashMap<Uuid, Vec<&Entry>> = HashMap::new();
+        let mut letters: HashMap<Uuid, Vec<&str>> = HashMap::new();
         for entry in self.billing.all::<Entry>() {
             entry.order_id.into_iter().for_each(|order| entries.entry(order).or_default().push(entry));
         }

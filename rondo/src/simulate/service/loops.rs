@@ -27,7 +27,7 @@ pub(in crate::simulate) struct Loops<D: Decider> {
     clocks: [Clock; PROCESSES],
     ids: Ids,
     lanes: [[LoopOf<D>; LOOPS]; PROCESSES],
-    hear: fn(D::Answer) -> Heard,
+    hear: fn(&D::Answer) -> Heard,
 }
 
 struct LoopOf<D: Decider> {
@@ -66,7 +66,7 @@ impl<D: Decider> Loops<D> {
         deciders: impl IntoIterator<Item = D>,
         database: Database,
         shared: &Shared,
-        hear: fn(D::Answer) -> Heard,
+        hear: fn(&D::Answer) -> Heard,
     ) -> Self {
         let idle = |_| LoopOf { inbox: VecDeque::new(), batch: None };
         let lanes = std::array::from_fn(|_| std::array::from_fn(idle));
@@ -109,7 +109,7 @@ impl<D: Decider> Loops<D> {
         for (((origin, _), answer), left) in origins.iter().zip(outcome.answers).zip(outcome.left) {
             committed.done.push((*origin, left));
             if let (Origin::Caller(caller), Some(answer)) = (origin, answer) {
-                committed.answers.push((*caller, (self.hear)(answer)));
+                committed.answers.push((*caller, (self.hear)(&answer)));
             }
         }
         committed

@@ -183,6 +183,6 @@ impl World {
         };
         let payload = serde_json::to_vec(&[item]).expect("an item always has a JSON form");
         let subject = event.event_type.to_owned();
-        self.put_on_road(Rc::new(Message { subject, payload: payload.into(), items: 1 }));
+        self.put_on_road(&Rc::new(Message { subject, payload: payload.into(), items: 1 }));
     }
 }

@@ -73,7 +73,7 @@ impl World {
             }
         }
         for message in committed.messages {
-            self.put_on_road(Rc::new(message));
+            self.put_on_road(&Rc::new(message));
         }
         let house = self.outside[running.service].house;
         let (now, name) = (self.clock.elapsed(), self.houses[house].name);
@@ -107,11 +107,11 @@ impl World {
     }
 
     /// A message sets out to everybody who reads its subject.
-    pub(super) fn put_on_road(&mut self, message: Rc<Message>) {
+    pub(super) fn put_on_road(&mut self, message: &Rc<Message>) {
         self.sight.messages += 1;
         self.note(digest(&message.payload));
         for reader in self.road.readers(&message.subject).iter() {
-            let parcel = self.road.send(&message, *reader);
+            let parcel = self.road.send(message, *reader);
             let about = self.road.parcels[parcel].about;
             let (now, is_event) = (self.clock.elapsed(), self.road.parcels[parcel].is_event);
             let what = || format!("{} ({} items)", message.subject, message.items);
@@ -122,14 +122,14 @@ impl World {
             let is_command = message.subject.starts_with("cmd.");
             if is_command && self.faults.strikes(Fault::Failing, about, now, what).is_some() {
                 self.road.end(parcel);
-                failures(&message).into_iter().for_each(|failure| self.put_on_road(Rc::new(failure)));
+                failures(message).into_iter().for_each(|failure| self.put_on_road(&Rc::new(failure)));
                 continue;
             }
             let late = self.faults.lasts(Fault::Late, about, now, 90, what).unwrap_or(0);
             let way = self.between(300, 8 * MILLISECOND, "way", about);
             self.plan(way + late, Event::Arrive { parcel });
             if let Some(later) = self.faults.lasts(Fault::Doubled, about, now, 90, what) {
-                let twin = self.road.send(&message, *reader);
+                let twin = self.road.send(message, *reader);
                 self.plan(way + later, Event::Arrive { parcel: twin });
             }
         }

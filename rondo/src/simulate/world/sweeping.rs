@@ -68,7 +68,7 @@ impl World {
         for row_id in self.untold(service, IN_FLIGHT) {
             let again = self.database(service).look(|tables| simulation::events_again(tables, row_id));
             for message in again {
-                self.put_on_road(Rc::new(message));
+                self.put_on_road(&Rc::new(message));
             }
             self.arrived_in.insert(row_id, self.events_stream);
         }

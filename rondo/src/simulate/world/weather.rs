@@ -9,6 +9,7 @@ use crate::simulate::clock::{MILLISECOND, SECOND};
 use crate::simulate::dice::mix;
 use crate::simulate::faults::Fault;
 use crate::simulate::invariants::Broken;
+use crate::simulate::managed::Managed;
 use crate::simulate::service::{LOOPS, Lane, PROCESSES};
 
 const EVERY: i64 = 5 * SECOND;
@@ -57,7 +58,7 @@ impl World {
     fn may_pause(&mut self, day: u64) {
         let now = self.clock.elapsed();
         let workflows = self.managed.iter().map(|workflow| ("workflow", workflow.name));
-        let participants = self.managed.iter().flat_map(|workflow| workflow.participants());
+        let participants = self.managed.iter().flat_map(Managed::participants);
         let mut names: Vec<_> = workflows.chain(participants.map(|name| ("participant", name))).collect();
         names.sort_unstable();
         names.dedup();
