@@ -17,7 +17,7 @@ use service::House;
 use testkit::{TestBed, eventually};
 use uuid::Uuid;
 
-use super::{Admission, ManagerError, NewSaga, Parts, Pauses, Workflow, WorkflowManager};
+use super::{Admission, Bounds, ManagerError, NewSaga, Parts, Pauses, Workflow, WorkflowManager};
 use crate::order::OrderRow;
 
 const WITHIN: Duration = Duration::from_secs(30);
@@ -101,13 +101,15 @@ async fn manager<W: Workflow>(house: &House) -> Result<WorkflowManager<W>, Manag
     let runtime = house.runtime();
     let db = house.database(crate::SERVICE, 4).await.unwrap();
     house.bus.ensure_stream(crate::SERVICE, &topology::events()).await.unwrap();
+    let bounds = Bounds { open_sagas_max: 1_000, ..Bounds::default() };
     let parts = Parts {
         bus: &house.bus,
         publisher: Publisher::start(crate::SERVICE, house.bus.clone(), db.clone(), &runtime),
         writer: db.clone(),
         reader: db.clone(),
-        admission: Admission::start(1_000, db.clone(), &runtime),
+        admission: Admission::start(bounds, db.clone(), &runtime),
         pauses: Pauses::start(db, &runtime).await.unwrap(),
+        limits: house.loop_limits(),
         runtime: &runtime,
     };
     WorkflowManager::start(parts).await
