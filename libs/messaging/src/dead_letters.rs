@@ -83,9 +83,9 @@ impl DeadLetters {
         let values: [Value; 8] = [
             letter_id.into(),
             letter.subject.clone().into(),
-            letter.item_type.clone().into(),
+            letter.item_type.as_deref().map(storable).into(),
             letter.about.into(),
-            letter.error.clone().into(),
+            storable(&letter.error).into(),
             kept.to_vec().into(),
             letter.headers.clone().into(),
             group_id(self.service, &letter.subject, &letter.error).into(),
@@ -93,6 +93,12 @@ impl DeadLetters {
         self.db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
         Ok(())
     }
+}
+
+/// PostgreSQL's texts hold every character but one. What came stands in the payload as it came; an error, or a
+/// type, that names that one must not keep the letter from being written, or everything would wait behind it.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// A message's headers as JSON: pairs of name and value.

@@ -57,6 +57,13 @@ async fn an_item_of_an_unknown_type_is_buried_alone() {
 }
 
 #[tokio::test]
+async fn an_item_whose_type_the_database_cannot_write_is_buried_alone() {
+    let mut poison = command_item(&Add { counter_id: Uuid::now_v7(), amount: 1 });
+    poison["type"] = "cmd.counter.\0.v1".into();
+    one_poisonous_among_healthy(poison, "unknown type").await;
+}
+
+#[tokio::test]
 async fn an_item_that_is_no_event_is_buried_alone() {
     one_poisonous_among_healthy(json!({"hello": "world"}), "missing field").await;
 }
