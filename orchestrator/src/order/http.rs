@@ -112,13 +112,13 @@ async fn create(
     match orders.manager.begin(new_saga(order_id, &caller, request)).await? {
         Answer::Begun(row) => {
             let row = row.ok_or_else(|| Problem::internal("a new order has a row"))?;
-            let row = orders.decided_within(row, waiting, prefer.wait()).await?;
+            let row = orders.decided_within(row, waiting, prefer.wait()).await;
             Ok(respond(row, &orders.currency, false))
         }
         Answer::Earlier(earlier_id) => {
             let waiting = orders.manager.wait_for(earlier_id);
             let row = orders.find(earlier_id).await?.ok_or_else(Problem::not_found)?;
-            let row = orders.decided_within(row, waiting, prefer.wait()).await?;
+            let row = orders.decided_within(row, waiting, prefer.wait()).await;
             Ok(respond(row, &orders.currency, earlier_id != order_id))
         }
         Answer::KeyReused => Err(Problem::idempotency_key_reused()),
@@ -155,21 +155,21 @@ impl Orders {
     }
 
     /// Waits for the decision, but not while the process stops: whoever waits then is told where to look.
-    /// At the end of the wait the row is read once more.
+    /// At the end of the wait the row is read once more; where that fails, what is known stands: the order is
+    /// accepted, and who is told of a failure places another one.
     async fn decided_within(
         &self,
         row: OrderRow,
         waiting: crate::manager::Waiting<OrderRow>,
         wait: Duration,
-    ) -> Result<OrderRow, Problem> {
+    ) -> OrderRow {
         if row.status != OrderStatus::Pending || wait.is_zero() {
-            return Ok(row);
+            return row;
         }
-        let order_id = row.order_id;
         let decided = self.draining.run_until_cancelled(waiting.within(wait)).await.flatten();
         match decided {
-            Some(row) => Ok(row),
-            None => Ok(self.find(order_id).await?.unwrap_or(row)),
+            Some(row) => row,
+            None => self.find(row.order_id).await.ok().flatten().unwrap_or(row),
         }
     }
 }

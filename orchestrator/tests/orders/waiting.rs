@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use service::token::Role;
 use testkit::{Answer, eventually};
@@ -46,6 +47,22 @@ async fn the_wait_is_as_long_as_the_client_says() {
     let asked = Instant::now();
     pending(&customer.order_with(&[("prefer", "wait=1")], &price(100)).await);
     assert!((1.0..3.0).contains(&asked.elapsed().as_secs_f64()), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn an_order_that_is_accepted_is_not_told_as_failed_when_it_cannot_be_read_again() {
+    let mut shop = Shop::open().await;
+    let customer = shop.customer_with(10_000).await;
+    shop.goes_away(Participant::Billing).await;
+    let (prefer, body) = ([("prefer", "wait=1")], price(100));
+    let (answer, _held) = tokio::join!(customer.order_with(&prefer, &body), async {
+        shop.has_accepted(1).await;
+        let tx = shop.bed.db.begin().await.unwrap();
+        // Longer than a row is waited for; until the test ends.
+        tx.execute_unprepared("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        tx
+    });
+    pending(&answer);
 }
 
 #[tokio::test]
