@@ -38,6 +38,7 @@ use crate::publisher::Publisher;
 use crate::receiver::{Receiver, letter};
 use crate::rows::{Changes, Transaction};
 use crate::runtime::Runtime;
+use crate::silence::{SILENT_AFTER, silent};
 use crate::topology::Source;
 
 /// Tries of a batch that meets others on its rows before it is split like poison.
@@ -208,8 +209,14 @@ impl<D: Decider> BatchLoop<D> {
         })
     }
 
-    /// One transaction.
+    /// One transaction, which is given up where the database falls silent: then nobody knows whether it was
+    /// committed.
     async fn attempt(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
+        let done = tokio::time::timeout(SILENT_AFTER, self.transact(batch)).await;
+        done.unwrap_or_else(|_| Err(BatchError::Commit(silent())))
+    }
+
+    async fn transact(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
         let began = std::time::Instant::now();
         let mut tx = Transaction::Postgres(self.db.get_postgres_connection_pool().begin().await?);
         let inputs: Vec<&D::Input> = batch.iter().map(|arrived| &arrived.input).collect();

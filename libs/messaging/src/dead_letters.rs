@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::metric_names;
+use crate::silence::heard;
 
 pub use desk::{DeadLetterDesk, DeadLetterDesks, Letter, LetterGroup, RedriveError};
 pub use trail::{LetterAction, OnBehalf};
@@ -53,7 +54,7 @@ impl DeadLetters {
     /// item be acknowledged. `false`: the process stops first, and the item will come again.
     pub(crate) async fn keep(&self, letter: &DeadLetter) -> bool {
         loop {
-            let Err(error) = self.write(letter).await else { break };
+            let Err(error) = heard(self.write(letter)).await else { break };
             tracing::warn!(service = self.service, %error, "a dead letter could not be kept; trying again");
             let pause = tokio::time::sleep(RETRY_PAUSE);
             if self.shutdown.run_until_cancelled(pause).await.is_none() {

@@ -16,6 +16,7 @@ mod port;
 mod postgres;
 mod process;
 mod process_table;
+mod proxy;
 mod running;
 
 pub use error::Error;
@@ -24,4 +25,5 @@ pub use lock::Lock;
 pub use nats::{Nats, NatsOptions};
 pub use port::{free_port, require_free};
 pub use postgres::{Postgres, PostgresOptions};
+pub use proxy::{Flow, Proxy};
 pub use running::running_postgres;

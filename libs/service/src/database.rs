@@ -78,6 +78,7 @@ fn options(url: &SecretString, application_name: &str, max_connections: u32) -> 
         .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
+        .map_sqlx_postgres_pool_opts(messaging::give_up_silent)
         .map_sqlx_postgres_opts(move |session| {
             session.application_name(&application_name).options(SESSION_SETTINGS)
         });

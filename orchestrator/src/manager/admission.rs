@@ -13,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use messaging::Runtime;
+use messaging::{Runtime, heard};
 use metrics::gauge;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 use service::http::Problem;
@@ -70,7 +70,7 @@ impl Admission {
         runtime.tasks.spawn(async move {
             let mut ticks = tokio::time::interval(COUNT_EVERY);
             while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-                match count(&db).await {
+                match heard(count(&db)).await {
                     Ok(counts) => counting.counted(counts),
                     Err(error) => tracing::debug!(%error, "open sagas were not counted"),
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contracts::Timestamp;
 use messaging::rows::select;
-use messaging::{Runtime, record};
+use messaging::{Runtime, heard, record};
 use saga::{Action, Effect, Input, PausedBy};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::MissedTickBehavior;
@@ -129,7 +129,7 @@ impl Pauses {
     /// Reads them now.
     pub(crate) async fn read_again(&self) -> Result<(), DbErr> {
         let wanted = select(format!("true ORDER BY scope, name LIMIT {PAUSES_MAX}"));
-        self.known.learn(wanted.read(&self.db).await?);
+        self.known.learn(heard(wanted.read(&self.db)).await?);
         Ok(())
     }
 }

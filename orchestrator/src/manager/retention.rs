@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use contracts::Timestamp;
-use messaging::Runtime;
 use messaging::outbox::first_id_at;
+use messaging::{Runtime, heard};
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
 use tokio::time::MissedTickBehavior;
@@ -39,7 +39,7 @@ pub(crate) fn start(kept: TimeDelta, db: DatabaseConnection, runtime: &Runtime) 
 
 /// Removes what finished before `cut`.
 async fn remove(db: &DatabaseConnection, cut: Timestamp) -> Result<(), DbErr> {
-    while remove_some(db, cut).await? >= SAGAS_MAX {
+    while heard(remove_some(db, cut)).await? >= SAGAS_MAX {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

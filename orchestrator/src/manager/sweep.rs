@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::Timestamp;
-use messaging::{Bus, Handle, Runtime};
+use messaging::{Bus, Handle, Runtime, heard};
 use saga::PausedBy;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, QueryResult, Statement, Value};
 use tokio::time::MissedTickBehavior;
@@ -48,11 +48,11 @@ async fn sweep<W: Workflow>(
     db: &DatabaseConnection,
     admission: &Admission,
 ) -> Result<(), DbErr> {
-    for saga_id in due::<W>(bus, db).await? {
+    for saga_id in heard(due::<W>(bus, db)).await? {
         handle.submit(Input::Advance(saga_id, saga::Input::Wake)).await;
     }
     if admission.has_paused() {
-        for (saga_id, resume) in free_again::<W>(db).await? {
+        for (saga_id, resume) in heard(free_again::<W>(db)).await? {
             handle.submit(Input::Advance(saga_id, resume)).await;
         }
     }

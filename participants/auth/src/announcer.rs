@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::Utc;
 use contracts::auth::{RevocationsComplete, SessionRevoked};
 use messaging::broadcast::{Broadcast, BroadcastError, StreamState, Told};
-use messaging::topology;
+use messaging::{heard, topology};
 use sea_orm::{DatabaseConnection, DbErr};
 use service::House;
 use service::token::Revocations;
@@ -96,7 +96,7 @@ impl Teller {
     async fn round(&mut self) -> Result<(), TellError> {
         let mut stream = self.broadcast.state().await?;
         loop {
-            let rows = revocations::untold(&self.db, stream, Utc::now()).await?;
+            let rows = heard(revocations::untold(&self.db, stream, Utc::now())).await?;
             if rows.is_empty() {
                 break;
             }
@@ -113,7 +113,7 @@ impl Teller {
         let events: Vec<SessionRevoked> = rows.iter().map(Into::into).collect();
         let sequence = self.broadcast.tell(&events).await?;
         let told = Told { stream_created_at: stream.created_at, sequence };
-        revocations::note(&self.db, rows, told).await?;
+        heard(revocations::note(&self.db, rows, told)).await?;
         stream.last_sequence = stream.last_sequence.max(sequence);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use contracts::Timestamp;
-use messaging::Runtime;
+use messaging::{Runtime, heard};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::time::MissedTickBehavior;
 
@@ -45,7 +45,7 @@ async fn round(db: &DatabaseConnection, now: Timestamp) -> Result<(), DbErr> {
              ORDER BY {end} LIMIT {BATCH_ROWS} FOR UPDATE SKIP LOCKED)"
         );
         let removal = statement(&sql, [before.into()]);
-        while db.execute_raw(removal.clone()).await?.rows_affected() == BATCH_ROWS {}
+        while heard(db.execute_raw(removal.clone())).await?.rows_affected() == BATCH_ROWS {}
     }
     Ok(())
 }

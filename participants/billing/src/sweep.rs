@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use messaging::outbox::first_id_at;
-use messaging::{Handle, Runtime};
+use messaging::{Handle, Runtime, heard};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
@@ -57,7 +57,7 @@ impl Sweep {
         let up_to = first_id_at(due - self.hold_life);
         let (mut after, mut mark, mut all_ended) = (mark, mark, true);
         loop {
-            let page = store::holds_between(&self.db, after, up_to, PAGE_ROWS).await?;
+            let page = heard(store::holds_between(&self.db, after, up_to, PAGE_ROWS)).await?;
             let Some(last) = page.last() else { return Ok(mark) };
             after = last.order_id;
             for SweptHold { order_id, held_until } in page {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use messaging::Runtime;
+use messaging::{Runtime, heard};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement};
 use tokio::time::MissedTickBehavior;
 
@@ -34,7 +34,7 @@ pub(crate) fn start(db: DatabaseConnection, runtime: &Runtime) {
 }
 
 async fn remove(db: &DatabaseConnection) -> Result<(), DbErr> {
-    while remove_some(db).await? >= HOURS_MAX {
+    while heard(remove_some(db)).await? >= HOURS_MAX {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())
