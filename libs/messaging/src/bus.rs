@@ -1,5 +1,6 @@
 //! The connection to NATS: one a process, shared by everything in it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -57,6 +58,12 @@ impl Bus {
     /// Whether the server can be reached now.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// Another one after every time that the connection was made again: the server may be another one then, or
+    /// have another store.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     /// The streams and consumers of this process' own making that it could not make, each with why; after

@@ -18,6 +18,8 @@ pub const PUBLISH_FAILURES: &str = "rondo_publish_failures_total";
 pub const PUBLISH_SKIPPED: &str = "rondo_publish_skipped_total";
 /// Outbox rows sent again, by `service`.
 pub const OUTBOX_RESENT: &str = "rondo_outbox_resent_total";
+/// How often the stream of events had lost some of what it had acknowledged, by `service`.
+pub const EVENTS_LOST: &str = "rondo_events_lost_total";
 /// Streams or consumers made or made again, by `service`.
 pub const TOPOLOGY_HEALED: &str = "rondo_topology_healed_total";
 /// Streams or consumers whose settings differ from ours, by `service`.

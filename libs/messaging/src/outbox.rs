@@ -7,8 +7,11 @@
 //!
 //! No high-water mark is read from this table: a late commit would be skipped.
 
+mod witness;
+
 use std::time::Duration;
 
+use async_nats::jetstream::stream::Stream;
 use contracts::{EventData, Timestamp};
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
@@ -25,7 +28,10 @@ use crate::record;
 use crate::rows::Changes;
 use crate::rows::memory::Tables;
 use crate::runtime::Runtime;
+use crate::silence::heard;
 use crate::topology::{EVENTS, StreamSpec};
+
+pub(crate) use witness::{Witness, Witnesses};
 
 /// How often what is not acknowledged is looked for.
 const RELAY_EVERY: Duration = Duration::from_secs(5);
@@ -154,6 +160,8 @@ pub(crate) struct Reached {
     pub(crate) rows: Vec<Uuid>,
     pub(crate) stream_created_at: Timestamp,
     pub(crate) sequence: u64,
+    /// How often the stream had lost something before.
+    pub(crate) losses: u64,
 }
 
 /// Rows that reached a stream and are not marked so yet: the marks of many batches are one commit. If the
@@ -173,9 +181,21 @@ impl Unmarked {
         }
     }
 
+    /// They are to be marked a while later.
+    pub(crate) fn later(&mut self) {
+        self.due = Some(Instant::now() + MARKED_WITHIN);
+    }
+
+    /// Forgets the others: their events are sent again.
+    pub(crate) fn keep(&mut self, are: impl FnMut(&Reached) -> bool) {
+        self.reached.retain(are);
+    }
+
     pub(crate) fn add(&mut self, news: Reached) {
         self.due.get_or_insert_with(|| Instant::now() + MARKED_WITHIN);
-        let same = |before: &&mut Reached| before.stream_created_at == news.stream_created_at;
+        let same = |before: &&mut Reached| {
+            before.stream_created_at == news.stream_created_at && before.losses == news.losses
+        };
         match self.reached.iter_mut().find(same) {
             Some(before) => {
                 before.rows.extend(news.rows);
@@ -188,7 +208,7 @@ impl Unmarked {
     /// Marks them all.
     pub(crate) async fn mark(&mut self, db: &DatabaseConnection) -> Result<(), DbErr> {
         let sql = "UPDATE outbox SET stream_created_at = $2, sequence = $3 WHERE row_id = ANY($1)";
-        for Reached { rows, stream_created_at, sequence } in std::mem::take(self).reached {
+        for Reached { rows, stream_created_at, sequence, .. } in std::mem::take(self).reached {
             let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
             let values: [Value; 3] = [rows.into(), stream_created_at.into(), sequence.into()];
             db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
@@ -245,18 +265,20 @@ enum RelayError {
 
 impl Relay {
     async fn round(&self) -> Result<(), RelayError> {
-        let (created_at, last_sequence) = self.stream_state().await?;
-        self.publisher.events_stream_is(created_at);
-        let rows = self.unacknowledged(created_at, last_sequence).await?;
+        // Before the look at the stream: what is published after a reconnection is in doubt until the next round.
+        let epoch = self.bus.epoch();
+        let (stream, created_at, last_sequence) = self.stream_state().await?;
+        self.examine(&stream, created_at, epoch).await?;
+        let rows = heard(self.unacknowledged(created_at, last_sequence)).await?;
         for stored in rows {
             counter!(metric_names::OUTBOX_RESENT, "service" => self.service).increment(1);
             self.publisher.events(stored).await;
         }
-        self.purge().await?;
+        heard(self.purge()).await?;
         Ok(())
     }
 
-    async fn stream_state(&self) -> Result<(Timestamp, u64), RelayError> {
+    async fn stream_state(&self) -> Result<(Stream, Timestamp, u64), RelayError> {
         let failed = |error: &dyn std::fmt::Display| RelayError::Stream(error.to_string());
         if let Some(spec) = &self.owned {
             self.bus.ensure_stream(self.service, spec).await.map_err(|error| failed(&error))?;
@@ -266,7 +288,8 @@ impl Relay {
         // Postgres keeps microseconds: a finer time would never be equal again.
         let micros = info.created.unix_timestamp_nanos() / 1_000;
         let created_at = i64::try_from(micros).ok().and_then(Timestamp::from_timestamp_micros);
-        Ok((created_at.unwrap_or_default(), info.state.last_sequence))
+        let last_sequence = info.state.last_sequence;
+        Ok((stream, created_at.unwrap_or_default(), last_sequence))
     }
 
     async fn unacknowledged(&self, created_at: Timestamp, last: u64) -> Result<Vec<StoredEvents>, DbErr> {
@@ -325,7 +348,7 @@ mod tests {
 
     fn reached(stream: i64, sequence: u64) -> Reached {
         let stream_created_at = Timestamp::from_timestamp_nanos(stream);
-        Reached { rows: vec![Uuid::now_v7()], stream_created_at, sequence }
+        Reached { rows: vec![Uuid::now_v7()], stream_created_at, sequence, losses: 0 }
     }
 
     #[test]

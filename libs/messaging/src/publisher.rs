@@ -4,11 +4,12 @@
 //! A task of its own behind a short queue, so that publishing overlaps the next transaction. Nothing
 //! here is the only copy of anything: sagas ask again, participants answer again, the outbox remembers.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
+use bytes::Bytes;
 use contracts::Timestamp;
 use metrics::counter;
 use sea_orm::DatabaseConnection;
@@ -21,9 +22,10 @@ use crate::bus::Bus;
 use crate::crash::{self, Point};
 use crate::envelope::BATCH_CONTENT_TYPE;
 use crate::metric_names;
-use crate::outbox::{Reached, StoredEvents, Unmarked};
+use crate::outbox::{Reached, StoredEvents, Unmarked, Witness, Witnesses};
 use crate::outgoing::{Outgoing, Packed, Packer};
 use crate::runtime::Runtime;
+use crate::silence::heard;
 use crate::topology::EVENTS;
 
 /// Batches that may wait for the publisher.
@@ -45,7 +47,7 @@ pub struct Publisher {
     /// Told whenever the queue was emptied. Nobody waits on the queue itself: who does takes places that others
     /// were promised.
     emptied: Arc<Notify>,
-    events_stream: Arc<Mutex<Option<Timestamp>>>,
+    witnesses: Witnesses,
     service: &'static str,
 }
 
@@ -53,7 +55,7 @@ impl Publisher {
     /// Starts the publisher of a service.
     pub fn start(service: &'static str, bus: Bus, db: DatabaseConnection, runtime: &Runtime) -> Self {
         let (queue, queued) = mpsc::channel(QUEUE_BATCHES);
-        let (events_stream, emptied) = (Arc::default(), Arc::default());
+        let (witnesses, emptied) = (Witnesses::default(), Arc::default());
         let shutdown = runtime.shutdown.clone();
         let mut headers = HeaderMap::new();
         headers.insert("content-type", BATCH_CONTENT_TYPE);
@@ -64,11 +66,11 @@ impl Publisher {
             shutdown,
             last_words_until: OnceLock::new(),
             emptied: Arc::clone(&emptied),
-            events_stream: Arc::clone(&events_stream),
+            witnesses: witnesses.clone(),
             headers,
         };
         runtime.tasks.spawn(task.run(queued));
-        Self { queue, emptied, events_stream, service }
+        Self { queue, emptied, witnesses, service }
     }
 
     /// Sends events that a committed transaction stored. Where there is no room they wait in the outbox.
@@ -106,9 +108,9 @@ impl Publisher {
         }
     }
 
-    /// The creation time of the stream of events, as last seen.
-    pub(crate) fn events_stream_is(&self, created_at: Timestamp) {
-        *self.events_stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(created_at);
+    /// What the stream of events must still have.
+    pub(crate) fn witnesses(&self) -> &Witnesses {
+        &self.witnesses
     }
 }
 
@@ -120,7 +122,7 @@ struct Task {
     /// Known once the process is stopping.
     last_words_until: OnceLock<Instant>,
     emptied: Arc<Notify>,
-    events_stream: Arc<Mutex<Option<Timestamp>>>,
+    witnesses: Witnesses,
     headers: HeaderMap,
 }
 
@@ -128,7 +130,8 @@ struct Task {
 #[derive(Default)]
 struct Delivered {
     all: bool,
-    events_sequence: Option<u64>,
+    /// The last of the events, with their stream's sequence.
+    events: Option<(u64, Bytes)>,
 }
 
 impl Task {
@@ -137,7 +140,7 @@ impl Task {
         loop {
             tokio::select! {
                 biased;
-                () = unmarked.due() => self.mark(&mut unmarked).await,
+                () = unmarked.due() => self.mark(&mut unmarked, false).await,
                 first = queued.recv() => {
                     let Some(first) = first else { break };
                     let mut batches = vec![first];
@@ -151,11 +154,17 @@ impl Task {
                 }
             }
         }
-        self.mark(&mut unmarked).await;
+        self.mark(&mut unmarked, true).await;
     }
 
-    async fn mark(&self, unmarked: &mut Unmarked) {
-        if let Err(error) = unmarked.mark(&self.db).await {
+    /// Not while it is in doubt whether the stream still has them: they would hide what it has lost.
+    async fn mark(&self, unmarked: &mut Unmarked, last: bool) {
+        if self.witnesses.are_in_doubt() && !last {
+            return unmarked.later();
+        }
+        let (doubted, lost) = (self.witnesses.are_in_doubt(), self.witnesses.losses());
+        unmarked.keep(|reached| !doubted && reached.losses == lost);
+        if let Err(error) = heard(unmarked.mark(&self.db)).await {
             tracing::debug!(service = self.service, %error, "the outbox will send these events again");
         }
     }
@@ -164,7 +173,8 @@ impl Task {
     async fn deliver(&self, batches: Vec<Outgoing>) -> Option<Reached> {
         // Read before publishing: a stream made anew afterwards must not pass for the one that was
         // published to.
-        let events_stream = *self.events_stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let (epoch, losses) = (self.bus.epoch(), self.witnesses.losses());
+        let events_stream = self.witnesses.stream_created_at();
         let mut packer = Packer::default();
         batches.iter().for_each(|outgoing| outgoing.pack(self.service, &mut packer));
         let delivered = self.publish_until_done(packer.finish()).await;
@@ -177,13 +187,17 @@ impl Task {
         for receipt in batches.into_iter().flat_map(|outgoing| outgoing.receipts) {
             receipt.done().await;
         }
-        let (stream_created_at, sequence) = (events_stream?, delivered.events_sequence?);
-        (!rows.is_empty()).then_some(Reached { rows, stream_created_at, sequence })
+        let (stream_created_at, (sequence, message)) = (events_stream?, delivered.events?);
+        if epoch != self.bus.epoch() {
+            return None; // To which server each of them went is not known: they are sent again.
+        }
+        self.witnesses.published(Witness { epoch, stream_created_at, sequence, said: vec![message] });
+        (!rows.is_empty()).then_some(Reached { rows, stream_created_at, sequence, losses })
     }
 
     /// Publishes until every message is acknowledged, its stream does not exist, or the process stops.
     async fn publish_until_done(&self, mut pending: Vec<Packed>) -> Delivered {
-        let mut delivered = Delivered { all: true, events_sequence: None };
+        let mut delivered = Delivered { all: true, events: None };
         let mut tries = 0;
         while !pending.is_empty() {
             tries += 1;
@@ -252,7 +266,8 @@ impl Task {
                     counter!(metric_names::PUBLISHED_ITEMS, "service" => self.service)
                         .increment(message.batch.items);
                     if ack.stream == EVENTS {
-                        delivered.events_sequence = delivered.events_sequence.max(Some(ack.sequence));
+                        let message = (ack.sequence, message.batch.payload);
+                        delivered.events = delivered.events.take().max(Some(message));
                     }
                 }
                 Err(error) => failed.push((message, error.kind())),
@@ -276,7 +291,7 @@ mod tests {
     async fn whoever_waits_for_room_takes_none_from_batches_that_have_begun() {
         let (queue, mut queued) = mpsc::channel(QUEUE_BATCHES);
         let publisher =
-            Publisher { queue, emptied: Arc::default(), events_stream: Arc::default(), service: "test" };
+            Publisher { queue, emptied: Arc::default(), witnesses: Witnesses::default(), service: "test" };
         let batch = || Outgoing::new(Timestamp::default(), None);
         while publisher.has_room() {
             publisher.hand_over(batch());
