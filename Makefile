@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= target
 RONDO = $(CARGO_TARGET_DIR)/release/rondo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test model proof simulate newman bench overload fmt build
+.PHONY: help up test model proof simulate newman bench overload chaos fmt build
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ bench: build ## what is promised and what this machine reaches, about ten minute
 
 overload: build ## twice the load that this machine carries, for a minute; fails when it does not bear it
 	@exec $(RONDO) bench --overload $(ARGS)
+
+chaos: build ## five minutes of killed, frozen and cut off processes and lost stores (ARGS="--seconds 900 --seed 1")
+	@exec $(RONDO) chaos $(ARGS)
 
 fmt: ## bring the source into its format
 	cargo fmt --all

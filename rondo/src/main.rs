@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod chaos;
 mod keys;
 mod migrate;
 mod operate;
@@ -44,6 +45,8 @@ enum Command {
     Simulate(Box<simulate::SimulateArguments>),
     /// Measure sagas per second, and what one costs.
     Bench(Box<bench::BenchArguments>),
+    /// Drive orders while processes and servers die, and check that nothing is lost or doubled.
+    Chaos(Box<chaos::ChaosArguments>),
 }
 
 fn main() -> std::process::ExitCode {
@@ -63,6 +66,7 @@ fn main() -> std::process::ExitCode {
             Command::DeadLetters(arguments) => operate::run_dead_letters(*arguments).await,
             Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Bench(arguments) => bench::run(*arguments).await,
+            Command::Chaos(arguments) => Box::pin(chaos::run(*arguments)).await,
         }
     });
     match done {

@@ -228,6 +228,7 @@ impl<D: Decider> BatchLoop<D> {
         let DecidedBatch { decided, stored, changes } = done;
         changes.run(&mut tx).await?;
         crash::reach(D::SERVICE, Point::BeforeCommit);
+        crash::meet(D::SERVICE, batch.iter().filter_map(Arrived::raw));
         tx.commit().await?;
         histogram!(metric_names::BATCH_SIZE, "service" => D::SERVICE).record(batch.len() as f64);
         histogram!(metric_names::BATCH_SECONDS, "service" => D::SERVICE)

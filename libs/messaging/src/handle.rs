@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -44,6 +45,16 @@ pub(crate) struct Arrived<D: Decider> {
     pub(crate) origin: Origin<D::Answer>,
     /// A commit that covers it went unanswered: it may be done, and nobody may be told that it is not.
     pub(crate) in_doubt: bool,
+}
+
+impl<D: Decider> Arrived<D> {
+    /// As it came, if it came as a message.
+    pub(crate) fn raw(&self) -> Option<Bytes> {
+        match &self.origin {
+            Origin::Message { envelope, .. } => Some(envelope.raw.bytes()),
+            Origin::Call { .. } | Origin::Own => None,
+        }
+    }
 }
 
 pub(crate) enum Origin<A> {

@@ -5,6 +5,7 @@
 
 mod audit;
 mod bench;
+mod chaos;
 mod crashes;
 mod deliveries;
 mod faults;

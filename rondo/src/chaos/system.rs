@@ -1,0 +1,227 @@
+//! The system under test: servers of its own, and `rondo serve` processes that reach them through proxies.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use reqwest::Client;
+use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions, Proxy};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use super::disk::Disk;
+use super::fault::Server;
+use super::layout;
+use super::process::{Process, Told};
+use crate::services::Service;
+
+const READY_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A client's patience: longer than it asks the system to wait, shorter than the gateway's.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Everything that runs.
+pub(super) struct System {
+    pub(super) dir: PathBuf,
+    pub(super) postgres: Mutex<Postgres>,
+    pub(super) nats: Mutex<Nats>,
+    pub(super) disk: Disk,
+    pub(super) processes: BTreeMap<String, Mutex<Process>>,
+    /// From a process to a server; to a process from the gateway.
+    pub(super) proxies: HashMap<(String, Server), Proxy>,
+    /// Deal requests out to the two processes of a kind.
+    _dealers: Vec<Proxy>,
+    /// The internal listeners of the two processes of a kind.
+    internal: BTreeMap<&'static str, SocketAddr>,
+    pub(super) public_url: String,
+    pub(super) nats_address: SocketAddr,
+    pub(super) signing_key: SecretString,
+    pub(super) client: Client,
+    database_urls: BTreeMap<&'static str, String>,
+}
+
+impl System {
+    /// Starts everything in a new folder and waits until it is ready.
+    pub(super) async fn start(dir: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(dir.join("logs")).with_context(|| dir.display().to_string())?;
+        let dir = dir.canonicalize()?;
+        let disk = Disk::prepare(&dir.join("nats"))?;
+        let options =
+            PostgresOptions { dir: dir.join("postgres"), port: None, durable: true, template: None };
+        let nats = NatsOptions { dir: dir.join("nats"), port: None, durable: true, tools: Vec::new() };
+        let (postgres, nats) = tokio::join!(Postgres::start(options), Nats::start(nats));
+        let (postgres, nats) = (postgres?, nats?);
+        let mut database_urls = BTreeMap::new();
+        for service in Service::ALL {
+            let url = postgres.create_database(&format!("rondo_{}", service.name())).await?;
+            database_urls.insert(service.name(), url);
+        }
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (postgres_address, nats_address) = (local(postgres.port()), local(nats.port()));
+        let mut system = Self {
+            disk,
+            postgres: Mutex::new(postgres),
+            nats: Mutex::new(nats),
+            processes: BTreeMap::new(),
+            proxies: HashMap::new(),
+            _dealers: Vec::new(),
+            internal: BTreeMap::new(),
+            public_url: String::new(),
+            nats_address,
+            signing_key: auth::keys::generate(),
+            client: Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?,
+            database_urls,
+            dir,
+        };
+        system.migrate().await?;
+        system.lay_out(postgres_address).await?;
+        for process in system.processes.values() {
+            process.lock().await.start()?;
+        }
+        system.ready().await?;
+        Ok(system)
+    }
+
+    async fn migrate(&self) -> anyhow::Result<()> {
+        let mut migrate = Command::new(std::env::current_exe()?);
+        migrate.args(["migrate", "all"]).envs(self.databases_through(None)).kill_on_drop(true);
+        let migrated = migrate.output().await?;
+        if !migrated.status.success() {
+            bail!("the databases are not brought up to date: {}", String::from_utf8_lossy(&migrated.stderr));
+        }
+        Ok(())
+    }
+
+    /// The proxies, and the processes that know nothing but them.
+    async fn lay_out(&mut self, postgres: SocketAddr) -> anyhow::Result<()> {
+        let mut gateway = Vec::new();
+        for (kind, services) in layout::TWICE {
+            let (mut public, mut internal) = (Vec::new(), Vec::new());
+            for name in layout::replicas(kind) {
+                let told = self.told(&name, services, postgres).await?;
+                // The gateway's way to it can be disturbed like all others.
+                let way = Proxy::start(vec![told.public]).await?;
+                public.push(way.address());
+                internal.push(told.internal);
+                self.proxies.insert((name.clone(), Server::Http), way);
+                self.processes.insert(name.clone(), Mutex::new(Process::new(&name, told)));
+            }
+            let (public, internal) = (Proxy::start(public).await?, Proxy::start(internal).await?);
+            let url = format!("http://{}", public.address());
+            gateway
+                .extend(services.iter().map(|of| (format!("{}_PUBLIC_URL", of.to_uppercase()), url.clone())));
+            self.internal.insert(kind, internal.address());
+            self._dealers.extend([public, internal]);
+        }
+        let [public, internal] = free_addresses();
+        self.public_url = format!("http://{public}");
+        gateway.push(("LOG".to_owned(), "info".to_owned()));
+        let log = self.log_of(layout::GATEWAY);
+        let told = Told { services: &[layout::GATEWAY], public, internal, environment: gateway, log };
+        let process = Process::new(layout::GATEWAY, told);
+        self.processes.insert(layout::GATEWAY.to_owned(), Mutex::new(process));
+        Ok(())
+    }
+
+    async fn told(
+        &mut self,
+        name: &str,
+        services: &'static [&'static str],
+        postgres: SocketAddr,
+    ) -> anyhow::Result<Told> {
+        let (to_postgres, to_nats) =
+            (Proxy::start(vec![postgres]).await?, Proxy::start(vec![self.nats_address]).await?);
+        let mut environment = self.databases_through(Some(to_postgres.address()));
+        let [public, internal] = free_addresses();
+        for (name, value) in [
+            ("NATS_URL", format!("nats://{}", to_nats.address())),
+            ("AUTH_SIGNING_KEY", self.signing_key.expose_secret().to_owned()),
+            ("LOG", "info,sqlx=warn,async_nats=warn".to_owned()),
+            ("SHUTDOWN_GRACE_SECONDS", "5".to_owned()),
+            ("ARGON2_MEMORY_KIB", "64".to_owned()),
+            ("ARGON2_PASSES", "1".to_owned()),
+        ] {
+            environment.push((name.to_owned(), value));
+        }
+        self.proxies.insert((name.to_owned(), Server::Postgres), to_postgres);
+        self.proxies.insert((name.to_owned(), Server::Nats), to_nats);
+        Ok(Told { services, public, internal, environment, log: self.log_of(name) })
+    }
+
+    fn log_of(&self, name: &str) -> PathBuf {
+        self.dir.join("logs").join(format!("{name}.log"))
+    }
+
+    /// The databases' addresses as settings, through a proxy if one is given.
+    fn databases_through(&self, proxy: Option<SocketAddr>) -> Vec<(String, String)> {
+        let through = |url: &String| match (proxy, reqwest::Url::parse(url)) {
+            (Some(proxy), Ok(mut parsed)) => {
+                // An address of `postgres://...@127.0.0.1:port/...` can have another port.
+                let _ = parsed.set_port(Some(proxy.port()));
+                parsed.to_string()
+            }
+            _ => url.clone(),
+        };
+        let urls = self.database_urls.iter();
+        urls.map(|(service, url)| (format!("{}_DATABASE_URL", service.to_uppercase()), through(url)))
+            .collect()
+    }
+
+    /// The address of a service's database, past all proxies.
+    pub(super) fn database_url(&self, service: &str) -> String {
+        self.database_urls.get(service).cloned().unwrap_or_default()
+    }
+
+    /// The internal listeners of a kind of process.
+    pub(super) fn internal_url(&self, kind: &str) -> String {
+        self.internal.get(kind).map_or_else(String::new, |address| format!("http://{address}"))
+    }
+
+    /// Waits until every process says that it is ready.
+    pub(super) async fn ready(&self) -> anyhow::Result<()> {
+        let until = Instant::now() + READY_WITHIN;
+        for (name, process) in &self.processes {
+            let url = format!("http://{}/readyz", process.lock().await.internal());
+            loop {
+                let answer = self.client.get(&url).timeout(Duration::from_secs(2)).send().await;
+                let said = match answer {
+                    Ok(answer) if answer.status().is_success() => break,
+                    Ok(answer) => answer.text().await.unwrap_or_default(),
+                    Err(error) => error.to_string(),
+                };
+                if Instant::now() > until {
+                    bail!("{name} is not ready within {} s: {said}", READY_WITHIN.as_secs());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends everything that was started here. Data that nobody needs to look at is removed.
+    pub(super) async fn stop(&self, remove: bool) {
+        for process in self.processes.values() {
+            process.lock().await.kill().await;
+        }
+        let (mut nats, mut postgres) = (self.nats.lock().await, self.postgres.lock().await);
+        for stopped in [nats.stop().await, postgres.stop().await] {
+            if let Err(error) = stopped {
+                tracing::warn!(%error, "a server");
+            }
+        }
+        self.disk.end(remove);
+        if remove {
+            // Postgres' folder may be a link to where its user can go.
+            for dir in [postgres.home(), &self.dir] {
+                let _ = std::fs::remove_dir_all(dir);
+            }
+        }
+    }
+}
+
+fn free_addresses() -> [SocketAddr; 2] {
+    [(); 2].map(|()| SocketAddr::from((Ipv4Addr::LOCALHOST, sandbox::free_port())))
+}
