@@ -50,7 +50,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         decided_within: Duration::from_millis(business.decided_within_ms.into()),
     };
     let admission = manager::Admission::start(bounds, reader.clone(), &runtime);
-    let pauses = manager::Pauses::start(reader.clone(), &runtime).await?;
+    let pauses = unless_told_to_stop(house, manager::Pauses::start(reader.clone(), &runtime)).await??;
     let parts = manager::Parts {
         bus: &house.bus,
         publisher,
@@ -61,8 +61,10 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         limits: house.loop_limits(),
         runtime: &runtime,
     };
-    let orders = OrderWorkflowManager::start(parts.clone()).await.map_err(cannot_start)?;
-    let cancellations = CancellationWorkflowManager::start(parts).await.map_err(cannot_start)?;
+    let orders = unless_told_to_stop(house, OrderWorkflowManager::start(parts.clone())).await?;
+    let orders = orders.map_err(cannot_start)?;
+    let cancellations = unless_told_to_stop(house, CancellationWorkflowManager::start(parts)).await?;
+    let cancellations = cancellations.map_err(cannot_start)?;
     let workflows: [Arc<dyn Operated>; 2] = [Arc::new(orders.clone()), Arc::new(cancellations.clone())];
     debug_assert_eq!(workflows.each_ref().map(|workflow| workflow.name())[..], simulation::names());
     let sagas = manager::Sagas { reader: reader.clone(), workflows: Arc::new(workflows), pauses };
@@ -74,6 +76,12 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         // NATS is no reason to be sent no orders: they are taken and wait.
         ready: vec![database::ready("database", &reader)],
     })
+}
+
+/// What waits for the database does not keep a process that is to stop.
+async fn unless_told_to_stop<T>(house: &House, starting: impl Future<Output = T>) -> Result<T, StartError> {
+    // On the heap: the futures of a whole start are large.
+    house.draining.run_until_cancelled(Box::pin(starting)).await.ok_or(StartError::ShutDown)
 }
 
 fn cannot_start(error: manager::ManagerError) -> StartError {

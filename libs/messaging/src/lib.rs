@@ -49,6 +49,6 @@ pub use failure::{BatchError, FailureKind};
 pub use handle::{CallError, Handle, LoopLimits};
 pub use publisher::Publisher;
 pub use runtime::Runtime;
-pub use silence::{give_up_silent, heard};
+pub use silence::{give_up_silent, heard, until_answered};
 pub use topology::{ConsumerSpec, Source, StreamSpec};
 pub use wake::{Woken, wake_subject};

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use contracts::Timestamp;
 use messaging::idempotency::{Earlier, RememberedRequest, earlier};
 use messaging::rows::{Changes, Hold, Rows, Transaction};
-use messaging::{BatchError, Decided, Decider, DecodeError, Item, OutgoingCommand};
+use messaging::{BatchError, Decided, Decider, DecodeError, Item, OutgoingCommand, until_answered};
 use metrics::counter;
 use saga::{Definition, Effect, Instance};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
@@ -104,7 +104,7 @@ impl<W: Workflow> ManagerDecider<W> {
         let sql = "SELECT DISTINCT version::bigint FROM sagas WHERE finished_at IS NULL AND workflow = $1";
         let statement =
             Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [Value::from(W::NAME)]);
-        for row in db.query_all_raw(statement).await? {
+        for row in until_answered(async || db.query_all_raw(statement.clone()).await).await? {
             let version: i64 = row.try_get_by_index(0)?;
             if !self.definitions.iter().any(|definition| i64::from(definition.version()) == version) {
                 return Err(UnknownVersion { workflow: W::NAME, version }.into());

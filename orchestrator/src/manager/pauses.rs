@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contracts::Timestamp;
 use messaging::rows::select;
-use messaging::{Runtime, heard, record};
+use messaging::{Runtime, heard, record, until_answered};
 use saga::{Action, Effect, Input, PausedBy};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::MissedTickBehavior;
@@ -102,7 +102,7 @@ impl Pauses {
     /// Reads them, and goes on reading.
     pub(crate) async fn start(db: DatabaseConnection, runtime: &Runtime) -> Result<Arc<Self>, DbErr> {
         let pauses = Arc::new(Self { known: Arc::default(), db });
-        pauses.read_again().await?;
+        until_answered(async || pauses.read_again().await).await?;
         let (reading, shutdown) = (Arc::clone(&pauses), runtime.shutdown.clone());
         runtime.tasks.spawn(async move {
             let mut ticks = tokio::time::interval(READ_EVERY);

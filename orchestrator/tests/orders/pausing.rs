@@ -1,5 +1,8 @@
 //! Pausing whole workflows and participants.
 
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 use testkit::{Answer, Client, eventually};
 use uuid::Uuid;
@@ -152,4 +155,17 @@ async fn only_what_exists_is_paused_and_by_operators_alone() {
     assert_eq!(pause(&service, "workflow", "order").await.problem(), (403, "forbidden"));
     assert_eq!(resume(&service, "workflow", "order").await.problem(), (403, "forbidden"));
     assert_eq!(operator.get(PAUSES).await.body, json!({ "items": [] }));
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_read_them_when_it_starts_asks_again() {
+    let shop = Shop::open().await;
+    let held = shop.bed.db.begin().await.unwrap();
+    held.execute_unprepared("LOCK TABLE pauses IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let (second, ()) = tokio::join!(shop.bed.run(orchestrator::start), async {
+        // A row is waited for 1 s: the first look has failed by then.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        held.rollback().await.unwrap();
+    });
+    second.stop().await;
 }
