@@ -132,6 +132,8 @@ struct Delivered {
     all: bool,
     /// The last of the events, with their stream's sequence.
     events: Option<(u64, Bytes)>,
+    /// The connection by which all of it was tried; none where there were several.
+    epoch: Option<u64>,
 }
 
 impl Task {
@@ -173,7 +175,7 @@ impl Task {
     async fn deliver(&self, batches: Vec<Outgoing>) -> Option<Reached> {
         // Read before publishing: a stream made anew afterwards must not pass for the one that was
         // published to.
-        let (epoch, losses) = (self.bus.epoch(), self.witnesses.losses());
+        let losses = self.witnesses.losses();
         let events_stream = self.witnesses.stream_created_at();
         let mut packer = Packer::default();
         batches.iter().for_each(|outgoing| outgoing.pack(self.service, &mut packer));
@@ -188,20 +190,21 @@ impl Task {
             receipt.done().await;
         }
         let (stream_created_at, (sequence, message)) = (events_stream?, delivered.events?);
-        if epoch != self.bus.epoch() {
-            return None; // To which server each of them went is not known: they are sent again.
-        }
+        // To which server each of them went is not known otherwise: they are sent again.
+        let epoch = delivered.epoch.filter(|epoch| *epoch == self.bus.epoch())?;
         self.witnesses.published(Witness { epoch, stream_created_at, sequence, said: vec![message] });
         (!rows.is_empty()).then_some(Reached { rows, stream_created_at, sequence, losses })
     }
 
     /// Publishes until every message is acknowledged, its stream does not exist, or the process stops.
     async fn publish_until_done(&self, mut pending: Vec<Packed>) -> Delivered {
-        let mut delivered = Delivered { all: true, events: None };
+        let mut delivered = Delivered { all: true, ..Delivered::default() };
         let mut tries = 0;
         while !pending.is_empty() {
             tries += 1;
             let stopping = self.wait_for_nats().await;
+            let epoch = self.bus.epoch();
+            delivered.epoch = (tries == 1 || delivered.epoch == Some(epoch)).then_some(epoch);
             let failed = self.publish_once(pending, &mut delivered).await;
             pending = Vec::new();
             for (message, kind) in failed {

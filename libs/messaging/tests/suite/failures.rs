@@ -129,7 +129,8 @@ async fn many_rows_that_somebody_holds_leave_time_for_everybody_else() {
     holder.execute_unprepared("SELECT 1 FROM counters FOR UPDATE").await.unwrap();
     let items: Vec<_> = held.iter().map(command_item).collect();
     bench.road.send(Add::TYPE, &items).await;
-    eventually(Duration::from_secs(10), "all of them to have been tried in vain", async || {
+    // About nine seconds: each try waits for its row, and aside there is one a second.
+    eventually(Duration::from_secs(30), "all of them to have been tried in vain", async || {
         (bench.batches.load(Ordering::Relaxed) > 15).then_some(())
     })
     .await;

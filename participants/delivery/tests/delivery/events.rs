@@ -111,8 +111,10 @@ async fn what_is_told_while_nats_is_away_waits_in_the_outbox() {
     let unsent = "SELECT count(*) FROM outbox WHERE sequence IS NULL";
     let gone = async || (city.number(unsent, []).await == 0).then_some(());
     eventually(WITHIN * 3, "it to be with the stream", gone).await;
-    let told = OrderSent { order_id: command.order_id, user_id: command.user_id };
-    assert_eq!(city.told::<OrderSent>().await, [told]);
+    // At least once: of what is published while the connection is made again nobody knows to which server it went.
+    let mut told = city.told::<OrderSent>().await;
+    told.dedup();
+    assert_eq!(told, [OrderSent { order_id: command.order_id, user_id: command.user_id }]);
     city.delivery.stop().await;
 }
 
