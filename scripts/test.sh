@@ -25,7 +25,8 @@ check "docs" document
 if run_step "build" cargo test --workspace --locked --no-run; then
     check_cargo_tests "tests" cargo test --workspace --locked --no-fail-fast
     check_newman
-    check_cargo_tests "newman through the gateway" cargo test --locked -p rondo --test system -- \
+    # Of the whole workspace: of one package alone dependencies would have other features, and be built once more.
+    check_cargo_tests "newman through the gateway" cargo test --workspace --locked --test system -- \
         --ignored --exact newman::the_collections_pass_through_the_gateway --nocapture
 else
     give_up "tests" "the build failed"
