@@ -41,6 +41,9 @@ use records::{Phase, Records};
 use report::{Found, Report};
 use system::System;
 
+/// Within this an account is told when nothing is wrong any more.
+const TOLD_WITHIN: Duration = Duration::from_secs(30);
+
 /// How long, and with which seed.
 #[derive(Debug, Args)]
 pub(crate) struct ChaosArguments {
@@ -221,6 +224,22 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What a user is told. It is asked for a while: pools may still have connections that fell silent.
+    async fn balance(&self, user: &client::Asker) -> anyhow::Result<i64> {
+        let url = format!("{}/api/v1/account", self.system.public_url);
+        let told = async {
+            loop {
+                let answer = ask(user.get(&url)).await;
+                if let Some(balance) = answer.and_then(|answer| answer.body["balance"].as_i64()) {
+                    return balance;
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        };
+        let told = tokio::time::timeout(TOLD_WITHIN, told).await;
+        told.context("no account is told, and nothing is wrong any more")
+    }
+
     async fn audit(
         &self,
         auditor: &Auditor,
@@ -229,11 +248,7 @@ impl<'a> Run<'a> {
     ) -> anyhow::Result<Findings> {
         let mut balances = BTreeMap::new();
         for user in users {
-            let url = format!("{}/api/v1/account", self.system.public_url);
-            let answer =
-                ask(user.get(&url)).await.context("no account is told, and nothing is wrong any more")?;
-            let balance = answer.body["balance"].as_i64();
-            balances.insert(user.user_id, balance.with_context(|| format!("{answer:?}"))?);
+            balances.insert(user.user_id, self.balance(user).await?);
         }
         let put_in_stock =
             shop.positions.iter().chain([&shop.cursed]).map(|position| (*position, AVAILABLE)).collect();
