@@ -132,21 +132,7 @@ impl Broadcast {
     }
 
     fn item<'a, E: Event>(&self, event: &'a E, now: &'a str) -> Item<'a, &'a E> {
-        Item {
-            specversion: "1.0".into(),
-            id: Uuid::now_v7(),
-            item_type: E::TYPE.into(),
-            source: self.service.into(),
-            subject: event.about(),
-            time: now.into(),
-            traceparent: None,
-            step: None,
-            direction: None,
-            attempt: None,
-            replyto: None,
-            commandid: None,
-            data: event,
-        }
+        Item::of_event(self.service, E::TYPE, Uuid::now_v7(), event.about(), now, event)
     }
 }
 

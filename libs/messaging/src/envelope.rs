@@ -65,6 +65,34 @@ pub struct Item<'a, T = &'a RawValue> {
     pub data: T,
 }
 
+impl<'a, T> Item<'a, T> {
+    /// An event: a fact for anybody, which answers nothing and wants no answer.
+    pub fn of_event(
+        source: &'a str,
+        event_type: &'a str,
+        id: Uuid,
+        about: Uuid,
+        time: &'a str,
+        data: T,
+    ) -> Self {
+        Self {
+            specversion: "1.0".into(),
+            id,
+            item_type: event_type.into(),
+            source: source.into(),
+            subject: about,
+            time: time.into(),
+            traceparent: None,
+            step: None,
+            direction: None,
+            attempt: None,
+            replyto: None,
+            commandid: None,
+            data,
+        }
+    }
+}
+
 impl Item<'_> {
     /// When it was written. Few ask, so it is read only then.
     ///

@@ -116,21 +116,7 @@ fn row_of(
 }
 
 fn encode(service: &'static str, event: &EventData, id: Uuid, now: &str) -> EncodedItem {
-    let item = Item {
-        specversion: "1.0".into(),
-        id,
-        item_type: event.event_type.into(),
-        source: service.into(),
-        subject: event.about,
-        time: now.into(),
-        traceparent: None,
-        step: None,
-        direction: None,
-        attempt: None,
-        replyto: None,
-        commandid: None,
-        data: &*event.data,
-    };
+    let item = Item::of_event(service, event.event_type, id, event.about, now, &*event.data);
     // An `Item` is strings, numbers and JSON that already is JSON.
     let text = serde_json::to_string(&item).expect("an item always has a JSON form");
     EncodedItem { subject: event.event_type.into(), text }

@@ -166,21 +166,8 @@ impl World {
     /// An event of somebody who is no part of this.
     fn tell(&mut self, event: &EventData) {
         let now = self.clock.now().to_rfc3339();
-        let item = Item {
-            specversion: "1.0".into(),
-            id: self.ids.next(),
-            item_type: event.event_type.into(),
-            source: "user".into(),
-            subject: event.about,
-            time: now.into(),
-            traceparent: None,
-            step: None,
-            direction: None,
-            attempt: None,
-            replyto: None,
-            commandid: None,
-            data: &*event.data,
-        };
+        let id = self.ids.next();
+        let item = Item::of_event("user", event.event_type, id, event.about, &now, &*event.data);
         let payload = serde_json::to_vec(&[item]).expect("an item always has a JSON form");
         let subject = event.event_type.to_owned();
         self.put_on_road(&Rc::new(Message { subject, payload: payload.into(), items: 1 }));
