@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 pub use super::act::{Act, ActRefused, Acted, Actor, Wanted};
 pub use super::audit_row::{ActionRow, Standing};
-pub use super::decider::{Answer, Input, ManagerDecider, Set, Told};
+pub use super::decider::{ManagerDecider, Set};
+pub use super::input::{Answer, Input, Told};
 pub use super::pauses::{KnownPauses, PauseRow};
 pub use super::saga_row::{HistoryRow, SagaRow};
 use super::waiters::Waiters;

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use super::Workflow;
 use super::admission::Admission;
-use super::decider::{Input, ManagerDecider};
+use super::decider::ManagerDecider;
+use super::input::Input;
 use super::pauses::PauseRow;
 use super::saga_row::SagaRow;
 
