@@ -1,8 +1,8 @@
 //! Pausing whole workflows and participants.
 
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement, TransactionTrait};
 use serde_json::{Value, json};
 use testkit::{Answer, Client, eventually};
 use uuid::Uuid;
@@ -162,10 +162,28 @@ async fn a_process_that_cannot_read_them_when_it_starts_asks_again() {
     let shop = Shop::open().await;
     let held = shop.bed.db.begin().await.unwrap();
     held.execute_unprepared("LOCK TABLE pauses IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let before = sessions(&shop, "true").await;
     let (second, ()) = tokio::join!(shop.bed.run(orchestrator::start), async {
-        // A row is waited for 1 s: the first look has failed by then.
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let mut asked = BTreeSet::new();
+        eventually(WITHIN, "it to have asked in vain, and once more", async || {
+            let waiting = sessions(&shop, "wait_event_type = 'Lock' AND query LIKE '%FROM pauses%'").await;
+            asked.extend(waiting.into_iter().filter(|(pid, _)| !before.contains_key(pid)));
+            (asked.len() > 1).then_some(())
+        })
+        .await;
         held.rollback().await.unwrap();
     });
     second.stop().await;
+}
+
+/// The sessions on the shop's database that fulfil a condition, each with when its statement began.
+async fn sessions(shop: &Shop, condition: &str) -> BTreeMap<i32, String> {
+    let sql = format!(
+        "SELECT pid, coalesce(query_start::text, '') FROM pg_stat_activity \
+         WHERE datname = current_database() AND {condition}"
+    );
+    let rows =
+        shop.bed.db.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await.unwrap();
+    let session = |row: &QueryResult| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
+    rows.iter().map(session).collect()
 }
