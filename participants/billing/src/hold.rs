@@ -183,7 +183,7 @@ impl TryFrom<HoldRow> for Hold {
     }
 }
 
-record_as!(Hold as HoldRow);
+record_as!(Hold { order_id } as HoldRow);
 
 #[cfg(test)]
 mod tests {

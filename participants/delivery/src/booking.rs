@@ -136,7 +136,7 @@ impl TryFrom<BookingRow> for Booking {
     }
 }
 
-record_as!(Booking as BookingRow);
+record_as!(Booking { order_id } as BookingRow);
 
 #[cfg(test)]
 mod tests {

@@ -193,7 +193,7 @@ impl TryFrom<DeliveryRow> for Delivery {
     }
 }
 
-record_as!(Delivery as DeliveryRow);
+record_as!(Delivery { order_id } as DeliveryRow);
 
 #[cfg(test)]
 mod tests {

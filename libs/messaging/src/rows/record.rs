@@ -83,16 +83,16 @@ pub fn bind_column<'r, R: 'r, C: Column + 'r>(
     sqlx::Arguments::add(to, elements)
 }
 
-/// Makes a type a row that is one by another type: `record_as!(Hold as HoldRow)`, where there is `From<&Hold>
-/// for HoldRow` and `TryFrom<HoldRow, Error = sqlx::Error> for Hold`.
+/// Makes a type a row that is one by another type: `record_as!(Hold { order_id } as HoldRow)`, where `order_id`
+/// is the key in both, and there is `From<&Hold> for HoldRow` and `TryFrom<HoldRow, Error = sqlx::Error> for Hold`.
 #[macro_export]
 macro_rules! record_as {
-    ($type:ty as $row:ty) => {
+    ($type:ident { $key:ident } as $row:ty) => {
         impl $crate::rows::Record for $type {
             const TABLE: &'static str = <$row as $crate::rows::Record>::TABLE;
             const COLUMNS: &'static [$crate::rows::ColumnInfo] = <$row as $crate::rows::Record>::COLUMNS;
             fn row_key(&self) -> uuid::Uuid {
-                $crate::rows::Record::row_key(&<$row>::from(self))
+                self.$key
             }
             fn updated_to(&self, changed: &Self) -> Result<Self, $crate::rows::sqlx::Error> {
                 let (row, changed) = (<$row>::from(self), <$row>::from(changed));
