@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod chaos;
+mod child;
 mod keys;
 mod migrate;
 mod operate;

@@ -2,9 +2,7 @@
 //! starts it, or several processes of every service.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context, bail};
 use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
@@ -16,6 +14,7 @@ use uuid::Uuid;
 use super::processes::{cpu_seconds, memory_bytes};
 use super::progress::Progress;
 use super::system::Operator;
+use crate::child;
 use crate::services::Service;
 
 /// Users are registered in seconds, for password hashing is not what is measured.
@@ -120,10 +119,9 @@ impl Own {
         })
     }
 
-    /// This very program. It dies with the bench.
+    /// This very program, as it is measured.
     fn rondo(&self, arguments: &[&str], batching: bool) -> anyhow::Result<Command> {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(std::env::current_exe()?).args(arguments);
+        let mut command = child::command(arguments)?;
         command.envs(CHEAP_PASSWORDS).env("ACCESS_TOKEN_SECONDS", TOKEN_SECONDS);
         if !batching {
             command.env("BATCH_INPUTS_MAX", "1");
@@ -131,14 +129,10 @@ impl Own {
         Ok(command)
     }
 
-    /// In a process group of its own, so that Ctrl-C reaches only the bench.
-    fn launch(&self, name: String, mut command: Command) -> anyhow::Result<Process> {
+    fn launch(&self, name: String, command: Command) -> anyhow::Result<Process> {
         let address = || format!("127.0.0.1:{}", sandbox::free_port());
         let (public, internal) = (address(), address());
-        command.env("PUBLIC_ADDR", &public).env("INTERNAL_ADDR", &internal);
-        let log = File::options().create(true).append(true).open(self.log(&name))?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.process_group(0).kill_on_drop(true).spawn();
+        let child = child::spawn(command, &public, &internal, &self.log(&name));
         let child = child.with_context(|| format!("{name} cannot be started"))?;
         let url = |address| format!("http://{address}");
         Ok(Process { name, child, public: url(public), internal: url(internal) })

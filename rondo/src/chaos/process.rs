@@ -1,17 +1,18 @@
 //! A `rondo serve` process that can be killed, stopped, frozen and started again; its output goes to a file that it
 //! shares with those before it.
 
-use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
+
+use crate::child;
 
 /// A process that is told to stop and has not after this is killed: the grace is 5 s twice, and a word to NATS 3 s.
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
@@ -70,26 +71,16 @@ impl Process {
         if self.child.is_some() {
             return Ok(());
         }
-        let log = self.log()?;
-        // It dies with us however we end, and Ctrl-C in a terminal reaches only us.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(std::env::current_exe()?);
-        command.arg("serve").args(self.told.services);
-        command.env("PUBLIC_ADDR", self.told.public.to_string());
-        command.env("INTERNAL_ADDR", self.told.internal.to_string());
+        let mut command = child::command(&["serve"])?;
+        command.args(self.told.services);
         command.envs(self.told.environment.iter().map(|(name, value)| (name, value)));
         if let Some(CrashAt::Once(words) | CrashAt::Always(words)) = &self.crash_at {
             command.env("RONDO_CRASH_AT", words);
         }
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.process_group(0).kill_on_drop(true).spawn();
+        let (public, internal) = (self.told.public.to_string(), self.told.internal.to_string());
+        let child = child::spawn(command, &public, &internal, &self.told.log);
         self.child = Some(child.with_context(|| format!("{} cannot be started", self.name))?);
         Ok(())
-    }
-
-    fn log(&self) -> anyhow::Result<File> {
-        let file = OpenOptions::new().create(true).append(true).open(&self.told.log);
-        file.with_context(|| self.told.log.display().to_string())
     }
 
     /// Makes it die by itself from its next start on.
