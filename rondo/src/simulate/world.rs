@@ -208,6 +208,7 @@ impl World {
             Event::Courier { number, visit } => self.courier(number, visit),
             Event::Operate { number, act } => self.operate(number, act),
             Event::ResumeSaga(saga_id) => self.resume_saga(saga_id),
+            Event::LookAfter(saga_id) => self.look_after(saga_id),
             Event::EndPause(pause_id) => {
                 self.pauses.retain(|pause| pause.pause_id != pause_id);
                 Ok(())

@@ -190,6 +190,9 @@ impl World {
             let after = self.dice.below(60 * SECOND.cast_unsigned(), "pause", about).cast_signed();
             self.expect(after, Event::ResumeSaga(row.saga_id));
         }
+        if let Action::Skip { .. } = action {
+            self.expect(20 * SECOND, Event::LookAfter(row.saga_id));
+        }
         self.operator_acts(row.saga_id, action, about);
         Ok(())
     }
@@ -233,6 +236,18 @@ impl World {
         if paused.is_some_and(|pause| pause.by == PausedBy::Saga) {
             self.expect(3 * SECOND, Event::ResumeSaga(saga_id));
         }
+        Ok(())
+    }
+
+    /// What nobody did may be missed by a later step, which then is refused for ever: money that nobody holds is not
+    /// captured. Whoever skipped the step settles by hand what is stuck.
+    pub(super) fn look_after(&mut self, saga_id: Uuid) -> Result<(), Broken> {
+        let open = self.saga(saga_id).filter(|row| row.finished_at.is_none());
+        let Some(is_stuck) = open.map(|row| row.stuck_since.is_some()) else { return Ok(()) };
+        if is_stuck {
+            self.operator_acts(saga_id, Action::Abandon, 0);
+        }
+        self.expect(20 * SECOND, Event::LookAfter(saga_id));
         Ok(())
     }
 

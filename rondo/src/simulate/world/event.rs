@@ -62,16 +62,24 @@ pub(in crate::simulate) enum Event {
     },
     /// An operator lets a saga go on that was paused.
     ResumeSaga(Uuid),
+    /// An operator looks after a saga of which he skipped a step.
+    LookAfter(Uuid),
     EndPause(Uuid),
 }
 
 impl Event {
     /// Whether it is somebody who comes.
     pub(super) const fn is_somebodys(&self) -> bool {
-        use Event::{Cancel, Courier, EndPause, Operate, Place, ResumeSaga};
+        use Event::{Cancel, Courier, EndPause, LookAfter, Operate, Place, ResumeSaga};
         matches!(
             self,
-            Place { .. } | Cancel { .. } | Courier { .. } | Operate { .. } | ResumeSaga(_) | EndPause(_)
+            Place { .. }
+                | Cancel { .. }
+                | Courier { .. }
+                | Operate { .. }
+                | ResumeSaga(_)
+                | LookAfter(_)
+                | EndPause(_)
         )
     }
 }
