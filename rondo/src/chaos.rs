@@ -82,6 +82,7 @@ pub(crate) async fn run(arguments: ChaosArguments) -> anyhow::Result<()> {
         say_out(&serde_json::to_string_pretty(&schedule)?);
         return Ok(());
     }
+    disk::take_own_mounts()?;
     telemetry::start_logs(&TelemetryConfig { filter: "warn".to_owned(), ..TelemetryConfig::default() })?;
     let stop = CancellationToken::new();
     shutdown::on_signal(stop.clone())?;

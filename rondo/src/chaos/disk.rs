@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,6 +12,28 @@ use anyhow::{Context, bail};
 /// What all streams together have room for.
 const SIZE_MIB: u64 = 512;
 const BALLAST: &str = "ballast";
+/// Set for a program that sees the machine's file systems by itself.
+const OWN_MOUNTS: &str = "RONDO_CHAOS_OWN_MOUNTS";
+
+/// Starts this program again in its place with a view of the file systems that nobody shares, where it may. What it
+/// mounts then is gone with it, however it ends.
+pub(super) fn take_own_mounts() -> anyhow::Result<()> {
+    let unshare = |what: &Path| {
+        let mut command = Command::new("unshare");
+        command.arg("--mount").arg(what);
+        command
+    };
+    let may = || unshare(Path::new("true")).output().is_ok_and(|output| output.status.success());
+    if has_own_mounts() || !may() {
+        return Ok(());
+    }
+    let mut again = unshare(&std::env::current_exe()?);
+    Err(again.args(std::env::args_os().skip(1)).env(OWN_MOUNTS, "yes").exec()).context("unshare")
+}
+
+fn has_own_mounts() -> bool {
+    std::env::var_os(OWN_MOUNTS).is_some()
+}
 
 /// The folder of NATS' streams.
 pub(super) struct Disk {
@@ -27,8 +50,8 @@ impl Disk {
         fs::create_dir_all(&store)?;
         let size = format!("size={SIZE_MIB}m,mode=0755");
         let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "rondo-chaos"]).arg(&store).output();
-        let mounted = mount.is_ok_and(|output| output.status.success());
+            || Command::new("mount").args(["-t", "tmpfs", "-o", &size, "rondo-chaos"]).arg(&store).output();
+        let mounted = has_own_mounts() && mount().is_ok_and(|output| output.status.success());
         Ok(Self { copy: home.join("older-copy"), store, mounted })
     }
 
