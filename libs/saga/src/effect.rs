@@ -119,8 +119,8 @@ pub enum NotAllowed {
     /// Cancelling after the pivot.
     #[error("the saga has passed its pivot, it can only go forward")]
     PivotPassed,
-    /// Cancelling what is asked until it is answered.
-    #[error("the saga cannot be cancelled before this step is answered")]
+    /// Cancelling what is asked until it is answered, or skipping it.
+    #[error("the answer to this step alone decides: it can be neither cancelled nor skipped")]
     MustBeAnswered,
     /// Cancelling what is being undone.
     #[error("the saga is turning back already")]

@@ -9,7 +9,7 @@ use crate::{Action, NotAllowed, Outcome, PausedBy, Phase, State};
 /// What an operator may do to a saga now, as the words of the API.
 pub fn allowed_actions(saga: &State) -> Vec<&'static str> {
     let is_forward = matches!(saga.phase, Phase::Forward(_));
-    let can_skip = is_forward || !saga.stuck.is_empty();
+    let can_skip = if is_forward { !saga.is_until_answered() } else { !saga.stuck.is_empty() };
     let is_open = !saga.is_final();
     let is_paused = saga.paused.is_some();
     let is_own_pause = saga.paused.as_ref().is_some_and(|pause| pause.by == PausedBy::Saga);
@@ -38,11 +38,15 @@ impl<D> Turn<'_, D> {
         Ok(())
     }
 
-    /// Going forward any step can be skipped, for it is still undone on turning back. An undo and a
-    /// step after the pivot only when it is stuck: skipping it is a difference accepted for ever.
+    /// Going forward any step can be skipped, for it is still undone on turning back; but not where an answer
+    /// alone decides. An undo and a step after the pivot only when it is stuck: skipping it is a difference accepted
+    /// for ever.
     fn skip(&mut self, step: Option<&str>, result: Option<&RawValue>) -> Result<(), NotAllowed> {
         let index = self.step_to_skip(step)?;
         let is_forward = matches!(self.instance.phase, Phase::Forward(_));
+        if is_forward && self.instance.is_until_answered() {
+            return Err(NotAllowed::MustBeAnswered);
+        }
         if !is_forward && !self.instance.stuck.contains(index) {
             return Err(NotAllowed::NotStuck);
         }

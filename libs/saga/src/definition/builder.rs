@@ -92,8 +92,8 @@ impl<D: 'static> Steps<D> {
     }
 
     /// Every step is asked until it is answered: for steps that may be refused but not be given up, for
-    /// their outcome has to be known. The saga neither times out nor can be cancelled; a step that stays
-    /// unanswered is marked as stuck.
+    /// their outcome has to be known. The saga neither times out nor can be cancelled, and nobody can skip
+    /// them; a step that stays unanswered is marked as stuck.
     pub fn until_answered(self) -> Self {
         Self { deadline: None, ..self }
     }

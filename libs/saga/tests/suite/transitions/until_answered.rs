@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use contracts::Direction::Do;
-use saga::{Definition, Input, Saga, Status, allowed_actions};
+use saga::{Action, Definition, Input, Saga, Status, allowed_actions};
 
 use crate::order::{Order, refused};
 use crate::story::Story;
@@ -58,13 +58,18 @@ fn an_answer_heals_it_whatever_it_says() {
 }
 
 #[test]
-fn it_cannot_be_cancelled_before_it_is_answered() {
+fn before_it_is_answered_it_can_be_neither_cancelled_nor_skipped_not_even_when_stuck() {
+    let skip = Action::Skip { step: None, result: crate::order::healthy("reserve_stock", Do).body };
     let mut story = begun();
-    let before = story.saga.clone();
-    assert_eq!(
-        story.give(&Input::Cancel),
-        ["ignored: the saga cannot be cancelled before this step is answered"]
-    );
-    assert_eq!(story.saga, before);
-    assert!(!allowed_actions(&story.saga.state).contains(&"cancel"));
+    for _ in 0..12 {
+        let before = story.saga.clone();
+        let refused =
+            ["ignored: the answer to this step alone decides: it can be neither cancelled nor skipped"];
+        assert_eq!(story.give(&Input::Cancel), refused);
+        assert_eq!(story.operator(skip.clone()), refused);
+        assert_eq!(story.saga, before);
+        assert_eq!(allowed_actions(&story.saga.state), ["retry", "abandon", "pause"]);
+        story.wake();
+    }
+    assert!(story.saga.stuck_since.is_some());
 }
