@@ -45,6 +45,8 @@ use world::{Mode, Script, Violation, World};
 
 /// Orders of one run: few, so that what breaks a rule can be looked through.
 const ORDERS: u64 = 32;
+/// Who waits for a long simulation sees that it goes on.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What is simulated.
 #[derive(Debug, Args)]
@@ -53,10 +55,10 @@ pub(crate) struct SimulateArguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Until so many sagas have ended.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     sagas: u64,
     /// At most so many seconds.
-    #[arg(long, default_value_t = 3_600)]
+    #[arg(long, default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Only runs of this mode; both in turn without it.
     #[arg(long)]
@@ -65,11 +67,14 @@ pub(crate) struct SimulateArguments {
     #[arg(long, value_parser = hexadecimal, requires = "mode")]
     run: Option<u64>,
     /// Of that run, only these orders.
-    #[arg(long, value_delimiter = ',', requires = "run")]
+    #[arg(long, value_delimiter = ',', requires = "run", value_parser = clap::value_parser!(u64).range(..ORDERS))]
     orders: Vec<u64>,
     /// Of that run, only these strikes; those that the seed draws without it.
-    #[arg(long, value_delimiter = ',', requires = "run")]
-    strikes: Option<Vec<Strike>>,
+    #[arg(long, value_delimiter = ',', requires = "run", conflicts_with = "calm")]
+    strikes: Vec<Strike>,
+    /// That run without any strike.
+    #[arg(long, requires = "run")]
+    calm: bool,
 }
 
 fn hexadecimal(text: &str) -> Result<u64, std::num::ParseIntError> {
@@ -86,10 +91,14 @@ pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<()> {
     };
     match seen {
         Ok(report) => {
-            let never_sent =
-                if arguments.run.is_some() { Vec::new() } else { report.never_sent(&registered()) };
-            print!("{}", report.text(arguments.seed, began.elapsed(), &never_sent));
-            Ok(())
+            let is_one = arguments.run.is_some();
+            let what = arguments.run.map_or(format!("seed {}", arguments.seed), |run| format!("run {run:x}"));
+            let never_sent = if is_one { Vec::new() } else { report.never_sent(&registered()) };
+            print!("{}", report.text(&what, began.elapsed(), &never_sent));
+            match &report.missed[..] {
+                [] => Ok(()),
+                missed => bail!("these strike nothing in this run: {}", report::words(missed)),
+            }
         }
         Err(failed) => {
             print!("{}", report::violation(&failed.0, &failed.1));
@@ -103,8 +112,9 @@ type Failed = (Script, Box<Violation>);
 /// One run, exactly as it is asked for.
 fn one(arguments: &SimulateArguments, seed: u64) -> Result<Report, Failed> {
     let orders = if arguments.orders.is_empty() { (0..ORDERS).collect() } else { arguments.orders.clone() };
-    let strikes = arguments.strikes.as_ref();
-    let strikes = strikes.map_or(Strikes::Drawn, |list| Strikes::Listed(list.iter().copied().collect()));
+    let is_drawn = arguments.strikes.is_empty() && !arguments.calm;
+    let listed = || Strikes::Listed(arguments.strikes.iter().copied().collect());
+    let strikes = if is_drawn { Strikes::Drawn } else { listed() };
     let mode = arguments.mode.unwrap_or(Mode::Liveness);
     let script = Script { seed, mode, orders, strikes };
     let mut report = Report::default();
@@ -117,6 +127,7 @@ fn one(arguments: &SimulateArguments, seed: u64) -> Result<Report, Failed> {
 fn many(arguments: &SimulateArguments) -> Result<Report, Failed> {
     let until = Instant::now() + Duration::from_secs(arguments.seconds);
     let mut report = Report::default();
+    let mut told = Instant::now();
     let modes = match arguments.mode {
         Some(mode) => vec![mode],
         None => vec![Mode::Liveness, Mode::Safety],
@@ -125,13 +136,31 @@ fn many(arguments: &SimulateArguments) -> Result<Report, Failed> {
         let mode = script.mode;
         match World::run(script.clone(), cast) {
             Ok(sight) => report.add(mode, sight),
-            Err(violation) => return Err(shrink(script, violation, cast)),
+            Err(violation) => {
+                say(&format!(
+                    "{} sagas of seed {}, and a violation: making it small",
+                    report.sagas, arguments.seed
+                ));
+                return Err(shrink(script, violation, cast));
+            }
+        }
+        if told.elapsed() >= TOLD_EVERY {
+            told = Instant::now();
+            say(&format!("{} of {} sagas", report.sagas, arguments.sagas));
         }
         if report.sagas >= arguments.sagas || Instant::now() >= until {
             break;
         }
     }
     Ok(report)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "progress is for people, what was asked for goes to the standard output"
+)]
+fn say(line: &str) {
+    eprintln!("  {line}");
 }
 
 /// The runs of a seed, without end.

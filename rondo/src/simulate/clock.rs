@@ -1,7 +1,6 @@
 //! Virtual time: a clock that stands still until the next thing happens, and the list of what will.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -50,48 +49,22 @@ pub(super) fn at(elapsed: i64) -> Timestamp {
 /// What will happen, in the order of time; what happens at one time, in the order in which it was planned.
 #[derive(Debug)]
 pub(super) struct Agenda<E> {
-    planned: BinaryHeap<Reverse<Planned<E>>>,
+    /// By time and number.
+    planned: BTreeMap<(i64, u64), E>,
     count: u64,
-}
-
-#[derive(Debug)]
-struct Planned<E> {
-    at: i64,
-    number: u64,
-    event: E,
 }
 
 impl<E> Agenda<E> {
     pub(super) fn new() -> Self {
-        Self { planned: BinaryHeap::new(), count: 0 }
+        Self { planned: BTreeMap::new(), count: 0 }
     }
 
     pub(super) fn plan(&mut self, at: i64, event: E) {
         self.count += 1;
-        self.planned.push(Reverse(Planned { at, number: self.count, event }));
+        self.planned.insert((at, self.count), event);
     }
 
     pub(super) fn next(&mut self) -> Option<(i64, E)> {
-        self.planned.pop().map(|Reverse(planned)| (planned.at, planned.event))
-    }
-}
-
-impl<E> PartialEq for Planned<E> {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl<E> Eq for Planned<E> {}
-
-impl<E> PartialOrd for Planned<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> Ord for Planned<E> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
+        self.planned.pop_first().map(|((at, _), event)| (at, event))
     }
 }

@@ -1,7 +1,7 @@
 //! What goes wrong, and when: drawn from the seed, or exactly what a list says. A strike is named by its kind
 //! and by what it strikes, so that a run with fewer of them is struck by the rest where it was before.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -73,10 +73,6 @@ impl Fault {
         Self::ALL.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, name, _)| name)
     }
 
-    fn per_10_000(self) -> u64 {
-        Self::ALL.iter().find(|(kind, ..)| *kind == self).map_or(0, |(.., often)| *often)
-    }
-
     /// Whether it is what people want, and no fault of the machinery.
     const fn is_wish(self) -> bool {
         matches!(self, Self::Cancelled | Self::AskedTwice)
@@ -141,7 +137,8 @@ pub(super) struct Faults {
     /// From then on nothing goes wrong any more.
     end: i64,
     times: HashMap<(Fault, u64), u64>,
-    often: BTreeMap<Fault, u64>,
+    /// In 10,000 times, by kind.
+    often: [u64; Fault::ALL.len()],
     struck: Vec<Struck>,
 }
 
@@ -149,11 +146,11 @@ impl Faults {
     /// Every seed has a temper of its own: some kinds never strike, and the others more or less often.
     pub(super) fn new(dice: Dice, strikes: Strikes, end: i64) -> Self {
         let intensity = [1, 2, 4, 8][usize::try_from(dice.below(4, "intensity", 0)).unwrap_or(0)];
-        let often = |(index, (fault, ..)): (u64, (Fault, &str, u64))| {
+        let mut often = [0; Fault::ALL.len()];
+        for (index, (fault, _, per_10_000)) in (0..).zip(Fault::ALL) {
             let is_off = !fault.is_wish() && dice.percent(30, "left out", index);
-            (fault, if is_off { 0 } else { fault.per_10_000() * intensity / 4 })
-        };
-        let often = (0..).zip(Fault::ALL).map(often).collect();
+            often[fault as usize] = if is_off { 0 } else { per_10_000 * intensity / 4 };
+        }
         Self { dice, strikes, end, times: HashMap::new(), often, struck: Vec::new() }
     }
 
@@ -166,7 +163,8 @@ impl Faults {
         now: i64,
         what: impl FnOnce() -> String,
     ) -> Option<u64> {
-        if now >= self.end {
+        let often = self.often[fault as usize];
+        if now >= self.end || often == 0 {
             return None;
         }
         let times = self.times.entry((fault, about)).or_default();
@@ -174,7 +172,7 @@ impl Faults {
         let key = mix(self.dice.roll(fault.name(), about), *times) >> 32;
         let strike = Strike { fault, key };
         let happens = match &self.strikes {
-            Strikes::Drawn => mix(key, 1) % 10_000 < self.often[&fault],
+            Strikes::Drawn => mix(key, 1) % 10_000 < often,
             Strikes::Listed(list) => list.contains(&strike),
         };
         if !happens {
@@ -199,7 +197,21 @@ impl Faults {
         Some((mix(how, 3) % bound.max(1)).cast_signed())
     }
 
+    /// Says more of the latest strike: what came of it.
+    pub(super) fn say(&mut self, more: &str) {
+        if let Some(struck) = self.struck.last_mut() {
+            struck.what.push_str(more);
+        }
+    }
+
     pub(super) fn struck(self) -> Vec<Struck> {
         self.struck
+    }
+
+    /// Those of a list that never struck.
+    pub(super) fn missed(&self) -> Vec<Strike> {
+        let Strikes::Listed(listed) = &self.strikes else { return Vec::new() };
+        let struck: BTreeSet<Strike> = self.struck.iter().map(|struck| struck.strike).collect();
+        listed.difference(&struck).copied().collect()
     }
 }

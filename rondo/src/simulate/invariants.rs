@@ -1,5 +1,5 @@
-//! What must always be true. `steps` looks at every row that a commit changes; `orders`, `sagas` and `totals`
-//! look at everything when nothing is under way.
+//! What must always be true. `steps` looks at every row that a commit changes; `orders` and `sagas` look at
+//! everything of which nothing is under way.
 
 pub(super) mod orders;
 pub(super) mod sagas;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::clock::SECOND;
-use super::faults::Strikes;
+use super::faults::{Strike, Strikes};
 use super::managed::Managed;
 use super::world::{Mode, Script, Sight, Violation};
 
@@ -23,6 +23,8 @@ pub(super) struct Report {
     /// Microseconds.
     lasted: i64,
     quiet_after: i64,
+    /// Listed strikes that struck nothing.
+    pub(super) missed: Vec<Strike>,
 }
 
 impl Report {
@@ -37,6 +39,7 @@ impl Report {
             self.quiet_after = self.quiet_after.max(sight.quiet_after);
         }
         self.sent.extend(sight.sent);
+        self.missed.extend(sight.missed);
         sight
             .endings
             .into_iter()
@@ -58,12 +61,12 @@ impl Report {
         commands.filter(|command| !self.sent.contains(command)).collect()
     }
 
-    pub(super) fn text(&self, seed: u64, took: Duration, never_sent: &[String]) -> String {
+    pub(super) fn text(&self, what: &str, took: Duration, never_sent: &[String]) -> String {
         let mut text = String::new();
         let seconds = took.as_secs_f64();
         let runs: Vec<String> =
             self.runs.iter().map(|(mode, count)| format!("{count} {}", mode.word())).collect();
-        let _ = writeln!(text, "seed {seed}: {} runs ({})", self.runs.values().sum::<u64>(), runs.join(", "));
+        let _ = writeln!(text, "{what}: {} runs ({})", self.runs.values().sum::<u64>(), runs.join(", "));
         let _ = writeln!(
             text,
             "{} sagas in {seconds:.1} s: {:.0} sagas a second; {} h of virtual time",
@@ -103,7 +106,7 @@ pub(super) fn violation(script: &Script, violation: &Violation) -> String {
             writeln!(text, "  {:>9}  {:<20} {}", seconds(struck.at), struck.strike.fault.name(), struck.what);
     }
     text.push_str(&violation.histories);
-    let _ = writeln!(text, "to see it again: {}", command_line(script));
+    let _ = writeln!(text, "to see it again: make simulate ARGS=\"{}\"", arguments(script));
     text
 }
 
@@ -111,20 +114,25 @@ fn seconds(micros: i64) -> String {
     format!("{:.3} s", micros as f64 / SECOND as f64)
 }
 
-/// The command that runs exactly this.
-pub(super) fn command_line(script: &Script) -> String {
+/// The arguments that run exactly this.
+pub(super) fn arguments(script: &Script) -> String {
     let orders: Vec<String> = script.orders.iter().map(u64::to_string).collect();
-    let mut line = format!(
-        "rondo simulate --run {:x} --mode {} --orders {}",
-        script.seed,
-        script.mode.word(),
-        orders.join(",")
-    );
-    if let Strikes::Listed(strikes) = &script.strikes {
-        let strikes: Vec<String> = strikes.iter().map(ToString::to_string).collect();
-        let _ = write!(line, " --strikes '{}'", strikes.join(","));
+    let mut line =
+        format!("--run {:x} --mode {} --orders {}", script.seed, script.mode.word(), orders.join(","));
+    match &script.strikes {
+        Strikes::Listed(strikes) if strikes.is_empty() => line.push_str(" --calm"),
+        Strikes::Listed(strikes) => {
+            let _ = write!(line, " --strikes {}", words(strikes));
+        }
+        Strikes::Drawn => {}
     }
     line
+}
+
+/// Strikes as they are listed.
+pub(super) fn words<'a>(strikes: impl IntoIterator<Item = &'a Strike>) -> String {
+    let strikes: Vec<String> = strikes.into_iter().map(ToString::to_string).collect();
+    strikes.join(",")
 }
 
 impl Mode {

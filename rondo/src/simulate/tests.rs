@@ -57,24 +57,22 @@ fn finds(cast: fn(&Stage) -> Cast, rules: &[&str]) {
     assert_eq!(shown.broken.rule, violation.broken.rule);
     assert!(small.orders.len() <= 12, "{}", report::violation(&small, &shown));
     assert!(shown.struck.len() <= 8, "{}", report::violation(&small, &shown));
-    let again = World::run(replayed(&report::command_line(&small)), cast).unwrap_err();
+    let again = World::run(replayed(&report::arguments(&small)), cast).unwrap_err();
     assert_eq!((again.broken, again.at), (shown.broken, shown.at), "the command line shows the same");
 }
 
-/// The script that a command line asks for.
-fn replayed(line: &str) -> Script {
+/// The script that arguments ask for.
+fn replayed(arguments: &str) -> Script {
     let after = |name: &str| {
-        let words: Vec<&str> = line.split(' ').collect();
-        let index = words.iter().position(|word| *word == name).unwrap();
-        words[index + 1].trim_matches('\'').to_owned()
+        let mut words = arguments.split(' ').skip_while(|word| *word != name);
+        words.nth(1).unwrap_or_default()
     };
-    let strikes = after("--strikes");
-    let strikes = strikes.split(',').filter(|word| !word.is_empty()).map(|word| word.parse().unwrap());
+    let strikes = after("--strikes").split(',').filter(|word| !word.is_empty());
     Script {
-        seed: hexadecimal(&after("--run")).unwrap(),
-        mode: clap::ValueEnum::from_str(&after("--mode"), false).unwrap(),
+        seed: hexadecimal(after("--run")).unwrap(),
+        mode: clap::ValueEnum::from_str(after("--mode"), false).unwrap(),
         orders: after("--orders").split(',').map(|word| word.parse().unwrap()).collect(),
-        strikes: Strikes::Listed(strikes.collect()),
+        strikes: Strikes::Listed(strikes.map(|word| word.parse().unwrap()).collect()),
     }
 }
 

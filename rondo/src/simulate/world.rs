@@ -1,5 +1,6 @@
 //! The world of one run: services, road, clock and people, and the one loop that lets the next thing happen.
-//! `machinery` is what processes do, `shipping` how messages go between them, `desk` what people do, `weather` what goes wrong by itself.
+//! `machinery` is what processes do, `shipping` how messages go between them, `desk` what people do, `weather` what
+//! goes wrong by itself.
 
 mod desk;
 mod ending;
@@ -21,7 +22,7 @@ use uuid::Uuid;
 
 use super::clock::{Agenda, Clock, MILLISECOND, SECOND};
 use super::dice::{Dice, mix};
-use super::faults::{Faults, Strikes, Struck};
+use super::faults::{Faults, Strike, Strikes, Struck};
 use super::ids::Ids;
 use super::invariants::steps::Watch;
 use super::invariants::{Broken, sagas};
@@ -69,7 +70,7 @@ pub(super) struct Violation {
     pub(super) at: i64,
     /// What happened before.
     pub(super) struck: Vec<Struck>,
-    /// The histories of the sagas that the rule's breach names.
+    /// The histories of sagas: of all where they are few, else of those that the rule's breach names.
     pub(super) histories: String,
 }
 
@@ -88,6 +89,8 @@ pub(super) struct Sight {
     pub(super) lasted: i64,
     /// From the end of faults until everything was finished, in microseconds.
     pub(super) quiet_after: i64,
+    /// Listed strikes that struck nothing.
+    pub(super) missed: Vec<Strike>,
     /// Stands for everything that happened, in its order.
     pub(super) fingerprint: u64,
 }

@@ -186,6 +186,7 @@ impl World {
         let what = || format!("saga {} of order {number}", row.saga_id);
         let Some(how) = self.faults.strikes(Fault::Operated, about, now, what) else { return Ok(()) };
         let action = self.action(&row, how);
+        self.faults.say(&format!(": {action:?}"));
         if let Action::Pause(_) = action {
             let after = self.dice.below(60 * SECOND.cast_unsigned(), "pause", about).cast_signed();
             self.expect(after, Event::ResumeSaga(row.saga_id));

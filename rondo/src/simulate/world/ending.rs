@@ -10,6 +10,9 @@ use crate::simulate::invariants::{Broken, orders, sagas};
 use crate::simulate::managed::history_of;
 use crate::simulate::service::{LOOPS, Lane, PROCESSES};
 
+/// Sagas whose histories are shown at most.
+const SHOWN_MAX: usize = 6;
+
 impl World {
     /// Nothing is under way, and nobody is yet to come.
     pub(super) fn is_quiet(&self) -> bool {
@@ -77,6 +80,7 @@ impl World {
         self.sight.endings = orders::endings(&self.databases);
         self.sight.sagas = self.sight.endings.values().sum();
         self.sight.lasted = self.clock.elapsed();
+        self.sight.missed = self.faults.missed();
         for struck in self.faults.struck() {
             *self.sight.struck.entry(struck.strike.fault.name()).or_default() += 1;
         }
@@ -84,16 +88,19 @@ impl World {
     }
 
     pub(super) fn violation(self, broken: Broken) -> Violation {
-        let named = |saga: &Uuid| broken.detail.contains(&saga.to_string());
         let mut histories = String::new();
         self.databases.orchestrator.look(|tables| {
-            let mut sagas: Vec<Uuid> = tables.all::<SagaRow>().map(|saga| saga.saga_id).collect();
-            sagas.sort_unstable();
-            for saga in sagas.into_iter().filter(named).take(3) {
-                let _ = writeln!(histories, "  saga {saga}");
-                for record in history_of(tables, saga) {
-                    histories
-                        .push_str(&format!("    {}\n", serde_json::to_string(&record).unwrap_or_default()));
+            let mut sagas: Vec<&SagaRow> = tables.all().collect();
+            sagas.sort_unstable_by_key(|saga| saga.saga_id);
+            if sagas.len() > SHOWN_MAX {
+                let is_named = |id: Uuid| broken.detail.contains(&id.to_string());
+                sagas.retain(|saga| is_named(saga.saga_id) || is_named(saga.key));
+            }
+            for saga in sagas.into_iter().take(SHOWN_MAX) {
+                let _ = writeln!(histories, "  saga {}, {} of {}", saga.saga_id, saga.workflow, saga.key);
+                for record in history_of(tables, saga.saga_id) {
+                    let record = serde_json::to_string(&record).unwrap_or_default();
+                    let _ = writeln!(histories, "    {record}");
                 }
             }
         });
