@@ -25,6 +25,8 @@ enum Mistake {
     CapturesTwice,
     /// An undo that is asked for again is done again.
     ReleasesTwice,
+    /// Nobody thought of it that an undo may come first.
+    PanicsAtUndo,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +60,10 @@ impl Decider for Mistaken {
                 if set.holds.get(undo.order_id).is_none() =>
             {
                 Decided::reply(Reply::<ReleaseFunds>::Done(()))
+            }
+            (Mistake::PanicsAtUndo, billing::commands::Command::ReleaseFunds(undo)) => {
+                assert!(set.holds.get(undo.order_id).is_some(), "there is something to undo");
+                self.billing.decide(set, input, now)
             }
             (Mistake::ReleasesTwice, billing::commands::Command::ReleaseFunds(undo)) => {
                 release_again(set, undo.order_id);
@@ -131,6 +137,16 @@ pub(super) fn captures_twice(stage: &Stage) -> Cast {
 
 pub(super) fn releases_twice(stage: &Stage) -> Cast {
     with_billing(stage, Mistake::ReleasesTwice)
+}
+
+pub(super) fn panics_at_undo(stage: &Stage) -> Cast {
+    with_billing(stage, Mistake::PanicsAtUndo)
+}
+
+/// Letters are never written: nobody is there.
+pub(super) fn nobody_writes(stage: &Stage) -> Cast {
+    let cast = cast(stage);
+    Cast { parts: cast.parts.into_iter().filter(|part| part.house != "notification").collect(), ..cast }
 }
 
 /// A service whose loop is careless.

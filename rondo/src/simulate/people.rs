@@ -6,6 +6,7 @@ use contracts::stock::Item;
 use contracts::{Amount, Timestamp};
 use messaging::idempotency::Key;
 use orchestrator::order::{Delivery, Goods, Order};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::clock::{MILLISECOND, SECOND};
@@ -117,6 +118,31 @@ impl Wish {
 
     pub(super) fn user_id(&self) -> Uuid {
         self.order.user_id
+    }
+
+    /// Whether this can be why it was refused. How much was there at that moment nobody can say any more, but
+    /// nobody is refused for goods, an hour or money that was not asked for.
+    pub(super) fn may_be_refused_for(&self, reason: &str, detail: Option<&Value>) -> bool {
+        let Goods::Asked(items) = &self.order.goods else { return false };
+        let amount = |name| detail.and_then(|detail| detail[name].as_i64());
+        let known: Vec<Uuid> = People::positions().map(|(position_id, _)| position_id).collect();
+        let cost = || {
+            let price_of = |item: &Item| People::positions().find(|(known, _)| *known == item.position_id);
+            items.iter().map(|item| price_of(item).map_or(0, |(_, price)| price.get() * item.quantity)).sum()
+        };
+        match reason {
+            "unknown_position" => items.iter().any(|item| !known.contains(&item.position_id)),
+            "price_changed" => self.order.price.is_some_and(|price| price.get() != cost()),
+            "out_of_stock" => !items.is_empty(),
+            "slot_taken" => self.order.delivery.as_ref().is_some_and(|delivery| delivery.slot.is_some()),
+            "insufficient_funds" => {
+                let required =
+                    if items.is_empty() { self.order.price.map_or(0, Amount::get) } else { cost() };
+                amount("required") == Some(required) && amount("available") < Some(required)
+            }
+            "timed_out" | "cancelled" => true,
+            _ => false,
+        }
     }
 }
 

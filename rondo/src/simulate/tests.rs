@@ -106,3 +106,13 @@ fn messages_that_are_acknowledged_before_the_commit_are_found() {
 fn events_that_leave_without_an_outbox_are_found() {
     finds(defects::loses_outbox_rows, &["a confirmed order has its goods"]);
 }
+
+#[test]
+fn a_rule_that_panics_is_found() {
+    finds(defects::panics_at_undo, &["no input is poisonous"]);
+}
+
+#[test]
+fn sagas_that_nobody_answers_are_found() {
+    finds(defects::nobody_writes, &["after faults end everything finishes"]);
+}

@@ -9,6 +9,8 @@ mod machinery;
 mod opening;
 mod shipping;
 mod sweeping;
+#[cfg(test)]
+mod tampering;
 mod weather;
 
 use std::any::Any;

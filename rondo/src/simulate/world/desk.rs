@@ -104,7 +104,7 @@ impl World {
     }
 
     /// The order that came of a wish.
-    fn order_of(&self, number: u64) -> Option<OrderRow> {
+    pub(super) fn order_of(&self, number: u64) -> Option<OrderRow> {
         let key = self.wishes[&number].key.key_id;
         self.databases.orchestrator.look(|tables| {
             let remembered = tables.get::<RememberedRequest>(key)?;

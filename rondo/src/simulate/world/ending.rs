@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use orchestrator::order::OrderStatus;
 use orchestrator::simulation::SagaRow;
 use uuid::Uuid;
 
@@ -66,6 +67,7 @@ impl World {
 
     pub(super) fn check_all(&mut self, is_quiet: bool) -> Result<(), Broken> {
         orders::check(&self.databases, is_quiet)?;
+        self.check_refusals()?;
         let Self { databases, managed, begun_with, sight, .. } = self;
         databases.orchestrator.look(|tables| {
             let all = tables.all::<SagaRow>();
@@ -74,6 +76,21 @@ impl World {
             }
             Ok(())
         })
+    }
+
+    fn check_refusals(&self) -> Result<(), Broken> {
+        for (number, wish) in &self.wishes {
+            let Some(order) = self.order_of(*number) else { continue };
+            let reason = order.reason.as_deref().unwrap_or_default();
+            if order.status == OrderStatus::Rejected
+                && !wish.may_be_refused_for(reason, order.refusal.0.as_ref())
+            {
+                let detail =
+                    format!("order {number}, {}, for {reason}: {:?}", order.order_id, order.refusal.0);
+                return Err(Broken::new("an order is rejected for a reason", detail));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn seen(mut self) -> Sight {
