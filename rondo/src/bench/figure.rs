@@ -13,6 +13,8 @@ pub(super) struct Figure {
     aim: Option<f64>,
     reached: f64,
     holds: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    if_missed: Option<&'static str>,
 }
 
 /// Where a figure should be.
@@ -29,12 +31,17 @@ impl Figure {
             Bound::AtLeast(least) => reached >= least,
             Bound::AtMost(most) => reached <= most,
         };
-        Self { what: what.into(), unit, bound, aim: None, reached, holds }
+        Self { what: what.into(), unit, bound, aim: None, reached, holds, if_missed: None }
     }
 
     /// What would be better still.
     pub(super) fn aiming_at(self, aim: f64) -> Self {
         Self { aim: Some(aim), ..self }
+    }
+
+    /// What it means when it is missed, where that does not speak for itself.
+    pub(super) fn or_else(self, meaning: &'static str) -> Self {
+        Self { if_missed: Some(meaning).filter(|_| !self.holds), ..self }
     }
 
     /// What, target, aim, reached, verdict.
@@ -56,7 +63,8 @@ impl Figure {
     /// What to say of a bound that is broken.
     pub(super) fn complaint(&self) -> Option<String> {
         let [what, target, _, reached, _] = self.cells();
-        (!self.holds).then(|| format!("{what}: {reached} instead of {target}"))
+        let meaning = self.if_missed.map(|meaning| format!("; {meaning}")).unwrap_or_default();
+        (!self.holds).then(|| format!("{what}: {reached} instead of {target}{meaning}"))
     }
 }
 
@@ -84,5 +92,12 @@ mod tests {
         let cheap = Figure::new("CPU", "s", Bound::AtMost(0.32), 0.32);
         assert!(cheap.complaint().is_none());
         assert_eq!(cheap.cells()[3], "0.32");
+    }
+
+    #[test]
+    fn what_a_miss_means_is_said_of_a_miss_alone() {
+        let few = |reached| Figure::new("few", "%", Bound::AtLeast(10.0), reached).or_else("all is lost");
+        assert_eq!(few(0.0).complaint().unwrap(), "few, %: 0 instead of at least 10.0; all is lost");
+        assert!(few(10.0).complaint().is_none() && few(10.0).if_missed.is_none());
     }
 }

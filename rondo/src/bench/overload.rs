@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::figure::Bound::{AtLeast, AtMost};
 use super::figure::Figure;
-use super::load::Sample;
+use super::load::{Sample, Tally};
 use super::percentiles::Percentiles;
-use super::run::{Bench, Seen};
+use super::run::Bench;
 use super::scene::{Pace, Scene};
+use super::work::Work;
 
 /// How long the capacity is measured at most.
 const CAPACITY_SECONDS_MAX: u64 = 15;
@@ -22,6 +23,11 @@ const CALM_SECONDS: usize = 3;
 const GOODPUT_MIN: f64 = 60.0;
 /// As long as a client waits who says nothing else, and as an answer is awaited before a step is asked again.
 const ACCEPTED_P99_MS_MAX: f64 = 5_000.0;
+/// Of the orders that arrive meanwhile, in percent; it should be about half of them. Where hardly any was refused,
+/// the capacity was measured too low, and what came was no overload.
+const REFUSED_MIN: f64 = 10.0;
+const NO_OVERLOAD: &str = "there was no overload, so nothing was proven: the capacity was measured too low, \
+                           perhaps because the machine had something else to do";
 const REFUSED_P99_MS_MAX: f64 = 1_000.0;
 const AGAIN_NORMAL_SECONDS_MAX: f64 = 10.0;
 /// Of 1,000 sagas with about five commands each.
@@ -55,7 +61,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
     let from = seen.window.from + phases.before;
     let goodput = bench.finished_per_second(from, phases.overload).await?;
     let growth_mib = services_mib(bench.keep(&scene, &seen)) - memory_mib;
-    let mut figures = phases.figures(&seen);
+    let mut figures = phases.figures(&seen.tally, &seen.work);
     figures.insert(
         0,
         Figure::new(
@@ -92,15 +98,21 @@ impl Phases {
         }
     }
 
-    fn figures(&self, seen: &Seen) -> Vec<Figure> {
-        let (decided, refused) = (&seen.tally.decided, &seen.tally.overloaded);
+    fn figures(&self, tally: &Tally, work: &Work) -> Vec<Figure> {
+        let (decided, refused) = (&tally.decided, &tally.overloaded);
         let overload_ends = self.before + self.overload;
         let overloaded = |sample: &&Sample| (self.before..overload_ends).contains(&sample.at());
         let accepted = Percentiles::of(decided.iter().filter(overloaded));
         let turned_away = Percentiles::of(refused.iter().filter(overloaded));
         let again_normal = self.again_normal_after(decided, refused);
-        let asked_again = seen.work.asked_again * 1000.0 / seen.work.sagas.max(1.0);
+        let refused_percent = share_percent(
+            refused.iter().filter(overloaded).count(),
+            decided.iter().filter(overloaded).count(),
+        );
+        let asked_again = work.asked_again * 1000.0 / work.sagas.max(1.0);
         vec![
+            Figure::new("orders refused meanwhile", "%", AtLeast(REFUSED_MIN), refused_percent)
+                .or_else(NO_OVERLOAD),
             Figure::new(
                 "accepted orders decided after, p99",
                 "ms",
@@ -142,8 +154,15 @@ impl Phases {
     }
 }
 
+/// How many of both are the first, in percent; of nothing none.
+fn share_percent(these: usize, others: usize) -> f64 {
+    these as f64 * 100.0 / (these + others).max(1) as f64
+}
+
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
 
     const PHASES: Phases = Phases {
@@ -155,6 +174,24 @@ mod tests {
     /// Ten a second; so slow in milliseconds.
     fn second(at: u32, took_ms: u32) -> impl Iterator<Item = Sample> {
         (0..10).map(move |tenth| Sample { at_ms: at * 1000 + tenth * 100, took_us: took_ms * 1000 })
+    }
+
+    /// What is complained of when so many seconds of orders were decided, and so many refused.
+    fn complaints(decided: Range<u32>, refused: Range<u32>) -> Vec<String> {
+        let of = |seconds: Range<u32>| seconds.flat_map(|at| second(at, 10)).collect();
+        let tally = Tally { decided: of(decided), overloaded: of(refused), ..Tally::default() };
+        let figures = PHASES.figures(&tally, &Work::default());
+        figures.iter().filter_map(Figure::complaint).collect()
+    }
+
+    #[test]
+    fn where_nobody_was_refused_at_twice_the_load_nothing_was_proven() {
+        let [complaint] = &complaints(0..13, 0..0)[..] else { panic!("of one thing") };
+        assert!(complaint.contains("orders refused meanwhile, %: 0"), "{complaint}");
+        assert!(complaint.contains("nothing was proven"), "{complaint}");
+        assert!(complaints(0..13, 3..5).is_empty());
+        // Who is refused before or after it was not refused because of it.
+        assert_eq!(complaints(0..13, 0..2).len(), 1);
     }
 
     #[test]

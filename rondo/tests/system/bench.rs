@@ -30,7 +30,7 @@ async fn bench(arguments: &[&str]) -> Value {
 async fn under_twice_the_load_it_carries_its_own_and_refuses_the_rest_at_once() {
     let found = bench(&["--overload", "--seconds", "12"]).await;
     assert!(found["runs"][1]["orders_asked_to_come_later"].as_u64().unwrap() > 0, "{found}");
-    assert_eq!(found["figures"].as_array().unwrap().len(), 6, "{found}");
+    assert_eq!(found["figures"].as_array().unwrap().len(), 7, "{found}");
 }
 
 #[tokio::test]
