@@ -39,8 +39,8 @@ pub(crate) async fn run(arguments: BenchArguments) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     shutdown::on_signal(stop.clone())?;
     let progress = Progress::new();
-    let started = stop.run_until_cancelled(System::start(&arguments, &progress)).await;
-    let Some(mut system) = started.transpose()? else { bail!("interrupted") };
+    // To its end, which is seconds away: half a start is hard to take back.
+    let mut system = System::start(&arguments, &progress).await?;
     let measured = stop.run_until_cancelled(measure(&arguments, &mut system, &progress)).await;
     let right = matches!(&measured, Some(Ok(report)) if report.complaints().is_empty());
     system.stop(right || measured.is_none(), &progress).await;
@@ -58,6 +58,7 @@ async fn measure(
     progress: &Progress,
 ) -> anyhow::Result<Report> {
     let own_servers = system.is_own();
+    system.begin(progress).await?;
     let mut bench = Bench::open(arguments, system, progress).await?;
     let figures = if arguments.targets {
         targets::measure(&mut bench).await?

@@ -29,7 +29,6 @@ use service::config::TelemetryConfig;
 use service::{shutdown, telemetry};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use auditor::{Auditor, Findings};
 use client::ask;
@@ -87,15 +86,17 @@ pub(crate) async fn run(arguments: ChaosArguments) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     shutdown::on_signal(stop.clone())?;
     say(&format!("chaos: seed {seed}, {} s, {} faults planned", arguments.seconds, schedule.len()));
-    let dir = arguments.data_dir.join(format!("run-{}", Uuid::now_v7().simple()));
-    let started = stop.run_until_cancelled(System::start(&dir)).await;
-    let Some(system) = started.transpose()? else { bail!("interrupted") };
-    let system = Arc::new(system);
-    let ran =
-        stop.run_until_cancelled(Run::new(Arc::clone(&system), &arguments, seed).through(schedule)).await;
-    let right = matches!(&ran, Some(Ok(report)) if report.violations.is_empty());
-    system.stop(right || ran.is_none()).await;
-    if !right && ran.is_some() {
+    // To its end, which is seconds away: half a start is hard to take back.
+    let mut system = Arc::new(System::start(&arguments.data_dir).await?);
+    let ran = stop.run_until_cancelled(drive(&mut system, &arguments, seed, schedule)).await;
+    let keep = match &ran {
+        None => false,
+        Some(Ok(report)) => !report.violations.is_empty(),
+        // Before anything was served the error says all that there is to be known.
+        Some(Err(_)) => system.has_logs(),
+    };
+    system.stop(!keep).await;
+    if keep {
         say(&format!("logs and data are kept in {}", system.dir.display()));
     }
     let Some(report) = ran.transpose()? else { bail!("interrupted") };
@@ -106,6 +107,16 @@ pub(crate) async fn run(arguments: ChaosArguments) -> anyhow::Result<()> {
             bail!("{violations} violations; again with --seed {seed} --seconds {}", arguments.seconds)
         }
     }
+}
+
+async fn drive(
+    system: &mut Arc<System>,
+    arguments: &ChaosArguments,
+    seed: u64,
+    schedule: Vec<Planned>,
+) -> anyhow::Result<Report> {
+    Arc::get_mut(system).context("somebody has it before it has begun")?.begin().await?;
+    Run::new(Arc::clone(system), arguments, seed).through(schedule).await
 }
 
 /// One run, step by step.

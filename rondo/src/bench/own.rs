@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
+use sandbox::{Nats, Postgres};
 use sea_orm::{ConnectionTrait, Database, DatabaseBackend, Statement};
 use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
-use uuid::Uuid;
 
 use super::processes::{cpu_seconds, memory_bytes};
 use super::progress::Progress;
 use super::system::Operator;
-use crate::child;
 use crate::services::Service;
+use crate::{child, run_folder};
 
 /// Users are registered in seconds, for password hashing is not what is measured.
 const CHEAP_PASSWORDS: [(&str, &str); 2] = [("ARGON2_MEMORY_KIB", "64"), ("ARGON2_PASSES", "1")];
@@ -63,17 +62,21 @@ impl Places {
 impl Own {
     /// Starts fresh servers in a folder below `data_dir`.
     pub(super) async fn start(data_dir: &Path, progress: &Progress) -> anyhow::Result<Self> {
-        let dir = data_dir.join(format!("run-{}", Uuid::now_v7().simple()));
+        let dir = run_folder::make(data_dir)?;
         let step = progress.step(format!("starting fresh servers in {}", dir.display()));
-        std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
-        let postgres =
-            PostgresOptions { dir: dir.join("postgres"), port: None, durable: true, template: None };
-        let nats = NatsOptions { dir: dir.join("nats"), port: None, durable: true, tools: Vec::new() };
-        let (postgres, nats) = tokio::join!(Postgres::start(postgres), Nats::start(nats));
-        let (mut postgres, nats) = (postgres?, nats?);
-        let counts_statements = count_statements(&mut postgres).await.context("counting statements")?;
+        // Nobody has served anything yet: an error says all that there is to be known.
+        let started = run_folder::start_servers(&dir).await.inspect_err(|_| run_folder::remove(&dir));
+        let (postgres, nats) = started?;
+        let mut own = Self { dir, postgres, nats, counts_statements: false, processes: Vec::new() };
+        match count_statements(&mut own.postgres).await.context("counting statements") {
+            Ok(counts) => own.counts_statements = counts,
+            Err(error) => {
+                own.stop(true, progress).await;
+                return Err(error);
+            }
+        }
         step.done();
-        Ok(Self { dir, postgres, nats, counts_statements, processes: Vec::new() })
+        Ok(own)
     }
 
     /// Starts all services in one process; it is not ready yet.
@@ -204,10 +207,7 @@ impl Own {
         }
         step.done();
         if remove {
-            // Postgres' folder may be a link to where its user can go.
-            for dir in [self.postgres.home(), &self.dir] {
-                let _ = std::fs::remove_dir_all(dir);
-            }
+            run_folder::remove(&self.dir);
         } else {
             progress.note(&format!("logs and data are kept in {}", self.dir.display()));
         }

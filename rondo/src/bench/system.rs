@@ -41,7 +41,7 @@ pub(super) struct System {
 }
 
 impl System {
-    /// Takes the given system, or starts one: all services in one process.
+    /// Takes the given system, or starts one: all services in one process. It may not be ready yet.
     pub(super) async fn start(arguments: &BenchArguments, progress: &Progress) -> anyhow::Result<Self> {
         let client = Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?;
         let given = &arguments.given;
@@ -65,16 +65,12 @@ impl System {
             email: "operator@example.com".to_owned(),
             password: format!("{:032x}", rand::random::<u128>()).into(),
         };
-        let step = progress.step("starting rondo up on them");
         let places = own.up(&operator, true)?;
         let mut databases = Databases::default();
         for service in Service::ALL {
             databases.set(service.name(), own.database_url(service));
         }
-        let mut system = Self { client, places, operator, databases, own: Some(own) };
-        system.ready().await?;
-        step.done();
-        Ok(system)
+        Ok(Self { client, places, operator, databases, own: Some(own) })
     }
 
     /// Serves otherwise from here on; a given system stays as it is. Nothing must be going on.
@@ -88,6 +84,16 @@ impl System {
         };
         self.ready().await?;
         step.done();
+        Ok(())
+    }
+
+    /// Waits until a system of its own serves.
+    pub(super) async fn begin(&mut self, progress: &Progress) -> anyhow::Result<()> {
+        if self.is_own() {
+            let step = progress.step("starting rondo up on them");
+            self.ready().await?;
+            step.done();
+        }
         Ok(())
     }
 

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use reqwest::Client;
-use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions, Proxy};
+use sandbox::{Nats, Postgres, Proxy};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -16,6 +16,7 @@ use super::disk::Disk;
 use super::fault::Server;
 use super::layout;
 use super::process::{Process, Told};
+use crate::run_folder;
 use crate::services::Service;
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -44,24 +45,18 @@ pub(super) struct System {
 }
 
 impl System {
-    /// Starts everything in a new folder and waits until it is ready.
-    pub(super) async fn start(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir.join("logs")).with_context(|| dir.display().to_string())?;
-        let dir = dir.canonicalize()?;
-        let disk = Disk::prepare(&dir.join("nats"))?;
-        let options =
-            PostgresOptions { dir: dir.join("postgres"), port: None, durable: true, template: None };
-        let nats = NatsOptions { dir: dir.join("nats"), port: None, durable: true, tools: Vec::new() };
-        let (postgres, nats) = tokio::join!(Postgres::start(options), Nats::start(nats));
-        let (postgres, nats) = (postgres?, nats?);
-        let mut database_urls = BTreeMap::new();
-        for service in Service::ALL {
-            let url = postgres.create_database(&format!("rondo_{}", service.name())).await?;
-            database_urls.insert(service.name(), url);
-        }
-        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let (postgres_address, nats_address) = (local(postgres.port()), local(nats.port()));
-        let mut system = Self {
+    /// Starts the servers in a new folder; nothing is left of it where one of them does not start.
+    pub(super) async fn start(data_dir: &Path) -> anyhow::Result<Self> {
+        let client = Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?;
+        let dir = run_folder::make(data_dir)?;
+        let disk = Disk::prepare(&dir.join(run_folder::NATS)).inspect_err(|_| run_folder::remove(&dir))?;
+        let started = run_folder::start_servers(&dir).await.inspect_err(|_| {
+            disk.end(true);
+            run_folder::remove(&dir);
+        });
+        let (postgres, nats) = started?;
+        let nats_address = SocketAddr::from((Ipv4Addr::LOCALHOST, nats.port()));
+        Ok(Self {
             disk,
             postgres: Mutex::new(postgres),
             nats: Mutex::new(nats),
@@ -72,17 +67,27 @@ impl System {
             public_url: String::new(),
             nats_address,
             signing_key: auth::keys::generate(),
-            client: Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?,
-            database_urls,
+            client,
+            database_urls: BTreeMap::new(),
             dir,
-        };
-        system.migrate().await?;
-        system.lay_out(postgres_address).await?;
-        for process in system.processes.values() {
+        })
+    }
+
+    /// Makes the databases, starts all processes and waits until they are ready.
+    pub(super) async fn begin(&mut self) -> anyhow::Result<()> {
+        let postgres = self.postgres.get_mut();
+        let postgres_address = SocketAddr::from((Ipv4Addr::LOCALHOST, postgres.port()));
+        for service in Service::ALL {
+            let url = postgres.create_database(&format!("rondo_{}", service.name())).await?;
+            self.database_urls.insert(service.name(), url);
+        }
+        self.migrate().await?;
+        self.lay_out(postgres_address).await?;
+        std::fs::create_dir(self.logs())?;
+        for process in self.processes.values() {
             process.lock().await.start()?;
         }
-        system.ready().await?;
-        Ok(system)
+        self.ready().await
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
@@ -152,7 +157,16 @@ impl System {
     }
 
     fn log_of(&self, name: &str) -> PathBuf {
-        self.dir.join("logs").join(format!("{name}.log"))
+        self.logs().join(format!("{name}.log"))
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
+    /// Whether any process has got so far that it may have said something.
+    pub(super) fn has_logs(&self) -> bool {
+        self.logs().exists()
     }
 
     /// The databases' addresses as settings, through a proxy if one is given.
@@ -214,10 +228,7 @@ impl System {
         }
         self.disk.end(remove);
         if remove {
-            // Postgres' folder may be a link to where its user can go.
-            for dir in [postgres.home(), &self.dir] {
-                let _ = std::fs::remove_dir_all(dir);
-            }
+            run_folder::remove(&self.dir);
         }
     }
 }

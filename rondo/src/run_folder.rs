@@ -1,0 +1,70 @@
+//! The folder of one run of `rondo bench` or `rondo chaos`: its servers live in it, and it goes when nobody needs to
+//! look at what is in it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
+use uuid::Uuid;
+
+const POSTGRES: &str = "postgres";
+/// Where NATS lives in such a folder.
+pub(crate) const NATS: &str = "nats";
+
+/// A new, empty one.
+///
+/// # Errors
+/// It cannot be made.
+pub(crate) fn make(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    let dir = data_dir.join(format!("run-{}", Uuid::now_v7().simple()));
+    std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    Ok(dir.canonicalize()?)
+}
+
+/// Starts its servers; both sync every commit. When only one of them starts, that is stopped again.
+///
+/// # Errors
+/// One does not start, and says why.
+pub(crate) async fn start_servers(dir: &Path) -> anyhow::Result<(Postgres, Nats)> {
+    let postgres = PostgresOptions { dir: dir.join(POSTGRES), port: None, durable: true, template: None };
+    let nats = NatsOptions { dir: dir.join(NATS), port: None, durable: true, tools: Vec::new() };
+    match tokio::join!(Postgres::start(postgres), Nats::start(nats)) {
+        (Ok(postgres), Ok(nats)) => Ok((postgres, nats)),
+        (Ok(mut postgres), Err(error)) => {
+            postgres.stop().await?;
+            Err(error.into())
+        }
+        (Err(error), Ok(mut nats)) => {
+            nats.stop().await?;
+            Err(error.into())
+        }
+        (Err(error), Err(_)) => Err(error.into()),
+    }
+}
+
+/// Removes it with all that is in it. Nothing runs in it any more.
+pub(crate) fn remove(dir: &Path) {
+    // PostgreSQL's may be a link to where its user can go.
+    let postgres = dir.join(POSTGRES).canonicalize().ok().filter(|real| !real.starts_with(dir));
+    for dir in postgres.iter().map(PathBuf::as_path).chain([dir]) {
+        if let Err(error) = std::fs::remove_dir_all(dir) {
+            tracing::warn!(%error, "{} cannot be removed", dir.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_goes_with_what_its_servers_have_elsewhere() {
+        let base = std::env::temp_dir().join(format!("rondo-{}", Uuid::now_v7()));
+        let (dir, elsewhere) = (make(&base).unwrap(), base.join("elsewhere"));
+        std::fs::create_dir_all(elsewhere.join("data")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, dir.join(POSTGRES)).unwrap();
+        remove(&dir);
+        assert_eq!(std::fs::read_dir(&base).unwrap().count(), 0);
+        std::fs::remove_dir(base).unwrap();
+    }
+}
