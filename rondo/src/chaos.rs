@@ -15,6 +15,7 @@ mod plan;
 mod poison;
 mod process;
 mod records;
+mod refusals;
 mod report;
 mod system;
 
@@ -33,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use auditor::{Auditor, Findings};
 use client::ask;
 use customers::{AVAILABLE, Customer, Shop};
-use injector::Injector;
+use injector::{Injected, Injector};
 use operators::Operator;
 use plan::{Planned, plan};
 use records::{Phase, Records};
@@ -185,6 +186,7 @@ impl<'a> Run<'a> {
         findings.violations.extend(violations);
         let injected = injector.take();
         findings.violations.extend(injected.ended_by_themselves.iter().cloned());
+        findings.violations.extend(unproven(&injected, &findings.orders).map(str::to_owned));
         let found = Found {
             seed: self.seed,
             seconds: self.arguments.seconds,
@@ -272,6 +274,18 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Why nothing was proven, if so: nothing was done to the system, or it did nothing.
+fn unproven(injected: &Injected, orders: &BTreeMap<String, i64>) -> impl Iterator<Item = &'static str> {
+    let confirmed = ["confirmed", "sent", "received"].iter().filter_map(|status| orders.get(*status));
+    let nothing_confirmed = confirmed.sum::<i64>() == 0;
+    let nothing_injected = injected.faults.values().sum::<u64>() == 0;
+    let whys = [
+        (nothing_confirmed, "no order was confirmed: nothing was proven"),
+        (nothing_injected, "no fault was injected: nothing was proven"),
+    ];
+    whys.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why)
+}
+
 #[expect(clippy::print_stderr, reason = "progress is for whoever started the program")]
 fn say(text: &str) {
     eprintln!("  {text}");
@@ -280,4 +294,19 @@ fn say(text: &str) {
 #[expect(clippy::print_stdout, reason = "what is printed is what was asked for")]
 fn say_out(text: &str) {
     println!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_confirmed_orders_or_without_faults_proves_nothing() {
+        let orders = |status: &str| BTreeMap::from([(status.to_owned(), 3)]);
+        let faults = BTreeMap::from([("process killed".to_owned(), 1)]);
+        let injected = Injected { faults, ..Injected::default() };
+        assert_eq!(unproven(&injected, &orders("sent")).count(), 0);
+        assert_eq!(unproven(&injected, &orders("rejected")).count(), 1);
+        assert_eq!(unproven(&Injected::default(), &orders("confirmed")).count(), 1);
+    }
 }

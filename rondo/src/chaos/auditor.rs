@@ -12,10 +12,11 @@ use sea_orm::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::layout;
 use super::poison::MARK;
 use super::records::{Book, Outcome, Placed, Status};
+use super::refusals::Slots;
 use super::system::System;
+use super::{layout, refusals};
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -222,6 +223,7 @@ impl Auditor {
         money: &mut BTreeMap<Uuid, i64>,
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
+        let slots = Slots::of(book.orders.iter());
         let placed: HashMap<&str, &Placed> =
             book.orders.iter().map(|order| (order.marker.as_str(), order)).collect();
         for order in &book.orders {
@@ -231,7 +233,7 @@ impl Auditor {
             let times = i64::try_from(found.len()).unwrap_or(i64::MAX);
             findings.judge(outcome, times, || format!("order {:?} ({:?})", order.marker, order.order_id));
             for one in found {
-                findings.judge_order(order, one, book);
+                findings.judge_order(order, one, book, &slots);
                 if matches!(one.status, Some(Status::Confirmed | Status::Sent | Status::Received)) {
                     *money.entry(order.user_id).or_default() -= order.total;
                 }
@@ -281,7 +283,7 @@ impl Findings {
         }
     }
 
-    fn judge_order(&mut self, placed: &Placed, kept: &Kept, book: &Book) {
+    fn judge_order(&mut self, placed: &Placed, kept: &Kept, book: &Book, slots: &Slots<'_>) {
         let order_id = kept.order_id;
         let mut must = |holds: bool, words: String| {
             if !holds {
@@ -295,7 +297,9 @@ impl Findings {
         let told = placed.told.unwrap_or(Status::Pending);
         must(told.may_become(status, cancel_asked), format!("told {told:?}, is {status:?}"));
         must(status != Status::Cancelled || cancel_asked, "cancelled by nobody".to_owned());
-        must(kept.reason.as_deref() != Some("out_of_stock"), "out of stock, and there is plenty".to_owned());
+        let reason = kept.reason.as_deref();
+        let is_right = status != Status::Rejected || refusals::is_right(reason, placed, slots, cancel_asked);
+        must(is_right, format!("wrongly rejected: {}", reason.unwrap_or("without a reason")));
         for (_, moved) in book.moved.iter().filter(|(of, _)| *of == order_id) {
             let is_there = status == *moved || (*moved == Status::Sent && status == Status::Received);
             must(is_there, format!("its courier was told {moved:?}, it is {status:?}"));

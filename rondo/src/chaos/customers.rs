@@ -23,7 +23,7 @@ use super::system::System;
 const FIRST_DEPOSIT: i64 = 50_000_000;
 /// What one piece of anything costs, in minor units.
 const PRICE: i64 = 1_000;
-/// So many pieces nobody can pay.
+/// So many pieces nobody can pay. All else everybody can, always: deposits bring more than is spent.
 const TOO_MANY: i64 = 1_000_000;
 /// Pieces of every position: never sold out, also with every customer's too many.
 pub(super) const AVAILABLE: i64 = 1_000_000_000_000;
@@ -162,20 +162,25 @@ impl Customer {
         stop: &CancellationToken,
     ) -> Outcome {
         let request = self.keyed(path, &json!({ "amount": amount }));
-        let Heard { outcome, .. } = insist(kind, request, insistent, &self.shop.records, stop).await;
+        let Heard { outcome, answer } = insist(kind, request, insistent, &self.shop.records, stop).await;
+        if let Some(answer) = answer.filter(|answer| (400..500).contains(&answer.status)) {
+            self.shop.records.violation(format!("a {kind} of {amount} was declined: {answer:?}"));
+        }
         let payment = Payment { user_id: self.asker.user_id, kind, amount, outcome };
         self.shop.records.book().payments.push(payment);
         outcome
     }
 
     /// Orders goods that cost so much.
-    pub(super) async fn order(&mut self, (mut goods, total): (Value, i64), stop: &CancellationToken) {
+    pub(super) async fn order(&mut self, goods: Goods, stop: &CancellationToken) {
+        let Goods { mut body, total, affordable } = goods;
         let marker = format!("chaos {}", self.shop.number());
-        goods["comment"] = marker.clone().into();
-        let has_items = goods.get("items").is_some();
+        body["comment"] = marker.clone().into();
+        let has_items = body.get("items").is_some();
+        let slot = body["delivery"]["slot"].as_str().map(str::to_owned);
         let wait =
             ["wait=3", "wait=1", "respond-async"].choose(&mut rand::rng()).copied().unwrap_or("wait=3");
-        let request = self.keyed("/api/v1/order", &goods).header("prefer", wait);
+        let request = self.keyed("/api/v1/order", &body).header("prefer", wait);
         let Heard { mut outcome, answer } =
             insist("order", request, insistent(), &self.shop.records, stop).await;
         let order_id = answer.as_ref().and_then(|answer| answer.id("order_id"));
@@ -188,7 +193,7 @@ impl Customer {
             self.shop.records.violation(format!("a good order was declined: {answer:?}"));
         }
         let user_id = self.asker.user_id;
-        let placed = Placed { marker, user_id, total, outcome, order_id, told: None };
+        let placed = Placed { marker, user_id, total, affordable, slot, outcome, order_id, told: None };
         self.shop.records.book().place(placed);
         if let Some(order_id) = order_id {
             self.orders.push((order_id, has_items));
@@ -257,25 +262,34 @@ fn status_of(answer: &Answer, outcome: Outcome) -> Option<Status> {
     }
 }
 
-/// Goods to order, and what they cost.
-fn some_goods(positions: &[Uuid]) -> (Value, i64) {
+/// Goods to order.
+pub(super) struct Goods {
+    /// As the API takes them.
+    body: Value,
+    /// What they cost, in minor units.
+    total: i64,
+    /// Whether their customer can pay that.
+    affordable: bool,
+}
+
+fn some_goods(positions: &[Uuid]) -> Goods {
     let mut rng = rand::rng();
     if rng.random_bool(0.25) {
         let price = rng.random_range(100..2_000);
-        return (json!({ "price": price }), price);
+        return Goods { body: json!({ "price": price }), total: price, affordable: true };
     }
     let many: Vec<Uuid> = positions.sample(&mut rng, 2).copied().collect();
     let quantity = if rng.random_bool(0.15) { TOO_MANY } else { rng.random_range(1..4) };
     let item = |position: &Uuid| json!({ "position_id": position, "quantity": quantity });
     let items: Vec<Value> = many.iter().take(rng.random_range(1..=2)).map(item).collect();
     let total = PRICE * quantity * i64::try_from(items.len()).unwrap_or(1);
-    let mut goods = json!({ "items": items });
+    let mut body = json!({ "items": items });
     match rng.random_range(0..3) {
-        0 => goods["delivery"] = json!({ "address": "1 Main Street", "slot": some_slot() }),
-        1 => goods["price"] = total.into(),
+        0 => body["delivery"] = json!({ "address": "1 Main Street", "slot": some_slot() }),
+        1 => body["price"] = total.into(),
         _ => {}
     }
-    (goods, total)
+    Goods { body, total, affordable: quantity != TOO_MANY }
 }
 
 /// A full hour of one of the weeks to come.
@@ -285,7 +299,8 @@ fn some_slot() -> String {
     format!("{day}T{:02}:00:00Z", rng.random_range(0..24))
 }
 
-/// One order of one piece, and what it costs.
-pub(super) fn one_of(position: Uuid) -> (Value, i64) {
-    (json!({ "items": [{ "position_id": position, "quantity": 1 }] }), PRICE)
+/// One piece.
+pub(super) fn one_of(position: Uuid) -> Goods {
+    let body = json!({ "items": [{ "position_id": position, "quantity": 1 }] });
+    Goods { body, total: PRICE, affordable: true }
 }

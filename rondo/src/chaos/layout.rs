@@ -15,6 +15,8 @@ pub(super) const GATEWAY: &str = "gateway";
 pub(super) const LOOPED: [&str; 5] = ["orchestrator", "billing", "stock", "delivery", "notification"];
 /// Kinds that answer commands.
 pub(super) const PARTICIPANTS: [&str; 4] = ["billing", "stock", "delivery", "notification"];
+/// In every hour: so few that now and then one is taken.
+pub(super) const COURIERS: usize = 2;
 /// Services with an outbox.
 pub(super) const WITH_OUTBOX: [&str; 3] = ["user", "delivery", "orchestrator"];
 

@@ -52,6 +52,10 @@ pub(super) struct Placed {
     pub(super) user_id: Uuid,
     /// What it costs if it is confirmed, in minor units.
     pub(super) total: i64,
+    /// Whether its customer can pay it, by far.
+    pub(super) affordable: bool,
+    /// The hour of a courier that it wants.
+    pub(super) slot: Option<String>,
     /// Declined: it was placed, and rejected.
     pub(super) outcome: Outcome,
     /// Known as soon as any answer came.
@@ -207,7 +211,16 @@ mod tests {
         let (marker, told) = ("1".to_owned(), Some(Status::Confirmed));
         let user_id = Uuid::nil();
         let outcome = Outcome::Done;
-        let order = Placed { marker, user_id, total: 1, outcome, order_id: Some(order_id), told };
+        let order = Placed {
+            marker,
+            user_id,
+            total: 1,
+            affordable: true,
+            slot: None,
+            outcome,
+            order_id: Some(order_id),
+            told,
+        };
         records.book().place(order);
         records.told(order_id, Status::Sent);
         assert!(records.book().violations.is_empty());

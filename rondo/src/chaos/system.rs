@@ -148,6 +148,7 @@ impl System {
             ("SHUTDOWN_GRACE_SECONDS", "5".to_owned()),
             ("ARGON2_MEMORY_KIB", "64".to_owned()),
             ("ARGON2_PASSES", "1".to_owned()),
+            ("DELIVERY_COURIERS", layout::COURIERS.to_string()),
         ] {
             environment.push((name.to_owned(), value));
         }
