@@ -18,8 +18,10 @@ mod records;
 mod refusals;
 mod report;
 mod system;
+mod wire;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,8 @@ use records::{Phase, Records};
 use report::{Found, Report};
 use system::System;
 
+/// The shortest has time for a process to be frozen longer than every timeout in the system.
+const SECONDS: RangeInclusive<u64> = 60..=86_400;
 /// Within this an account is told when nothing is wrong any more.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
@@ -51,7 +55,7 @@ pub(crate) struct ChaosArguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Seconds in which faults are injected.
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(5..=86_400))]
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(SECONDS))]
     seconds: u64,
     /// Customers who do one thing after the other.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=500))]
@@ -105,7 +109,8 @@ pub(crate) async fn run(arguments: ChaosArguments) -> anyhow::Result<()> {
     match report.violations.len() {
         0 => Ok(()),
         violations => {
-            bail!("{violations} violations; again with --seed {seed} --seconds {}", arguments.seconds)
+            let ChaosArguments { seconds, clients, .. } = arguments;
+            bail!("{violations} violations; again with --seed {seed} --seconds {seconds} --clients {clients}")
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Auditor {
     urls: DatabaseUrls,
 }
 
-/// What was found of requests whose answer was lost.
+/// What was found of deposits, withdrawals and orders whose answer was lost.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
 pub(super) struct Unknown {
     pub(super) found_done_once: u64,

@@ -14,6 +14,16 @@ pub(super) enum Server {
     Http,
 }
 
+impl Server {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Nats => "NATS",
+            Self::Http => "HTTP",
+        }
+    }
+}
+
 /// With what NATS comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,6 +104,17 @@ pub(super) enum Fault {
         crashed: bool,
     },
     FreezePostgres,
+    /// Everything is killed at one moment: both servers and all processes; started again at the end.
+    PowerLoss,
+    /// With all that is in it.
+    DeleteStream {
+        stream: &'static str,
+    },
+    /// What it has read is forgotten.
+    DeleteConsumer {
+        stream: &'static str,
+        consumer: &'static str,
+    },
     /// The connections of a process to a server, until the end.
     Connections {
         process: String,
@@ -112,6 +133,9 @@ pub(super) enum Fault {
     },
 }
 
+const NATS: &str = "nats";
+const POSTGRES: &str = "postgres";
+
 impl Fault {
     /// What two faults must not hold at once.
     pub(super) fn holds(&self) -> Vec<String> {
@@ -121,8 +145,16 @@ impl Fault {
             | Self::Freeze { process }
             | Self::CrashAt { process, .. } => vec![process.clone()],
             Self::CrashOnOrder { participant } => layout::replicas(participant).to_vec(),
-            Self::RestartNats { .. } | Self::FreezeNats | Self::FillDisk => vec!["nats".to_owned()],
-            Self::RestartPostgres { .. } | Self::FreezePostgres => vec!["postgres".to_owned()],
+            Self::RestartNats { .. }
+            | Self::FreezeNats
+            | Self::FillDisk
+            | Self::DeleteStream { .. }
+            | Self::DeleteConsumer { .. } => vec![NATS.to_owned()],
+            Self::RestartPostgres { .. } | Self::FreezePostgres => vec![POSTGRES.to_owned()],
+            Self::PowerLoss => {
+                let processes = layout::processes().into_iter().map(|(name, _)| name);
+                processes.chain([NATS.to_owned(), POSTGRES.to_owned()]).collect()
+            }
             Self::Connections { process, server, .. } => vec![format!("{process} to {server:?}")],
             Self::AllConnections { server, .. } => {
                 let to = |(process, _)| format!("{process} to {server:?}");
@@ -145,19 +177,22 @@ impl Fault {
             Self::RestartNats { store: Store::OlderCopy, .. } => "NATS restarted with an older copy",
             Self::FreezeNats => "NATS frozen",
             Self::FillDisk => "NATS' disk full",
-            Self::RestartPostgres { crashed: false } => "Postgres restarted (fast)",
-            Self::RestartPostgres { crashed: true } => "Postgres crashed and restarted",
-            Self::FreezePostgres => "Postgres frozen",
+            Self::RestartPostgres { crashed: false } => "PostgreSQL restarted (fast)",
+            Self::RestartPostgres { crashed: true } => "PostgreSQL crashed",
+            Self::FreezePostgres => "PostgreSQL frozen",
+            Self::PowerLoss => "power loss",
+            Self::DeleteStream { .. } => "stream deleted",
+            Self::DeleteConsumer { .. } => "consumer deleted",
             Self::Connections { server, trouble, .. } | Self::AllConnections { server, trouble } => {
                 let what = match trouble {
                     Trouble::Reset => "reset",
                     Trouble::Delay(_) => "delayed",
-                    Trouble::Cut => "cut, then whole",
-                    Trouble::Forget => "cut for ever",
+                    Trouble::Cut => "cut",
+                    Trouble::Forget => "silent for ever",
                 };
-                return format!("connections to {server:?} {what}");
+                return format!("connections to {} {what}", server.name());
             }
-            Self::Poison { .. } => "poison message",
+            Self::Poison { .. } => "poison",
         };
         kind.to_owned()
     }

@@ -2,12 +2,13 @@
 //! cluster would.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::signal::Signal;
 use sandbox::{Flow, Proxy};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -16,13 +17,19 @@ use super::fault::{Fault, Store, Trouble};
 use super::plan::Planned;
 use super::process::CrashAt;
 use super::system::System;
-use super::{layout, poison};
+use super::{layout, poison, wire};
 
 /// How often NATS' store is copied, for a fault that brings an older one back.
 const COPY_EVERY: Duration = Duration::from_secs(20);
 /// How often processes that have ended are looked for.
 const KEEP_EVERY: Duration = Duration::from_millis(300);
-const DONE: &str = "done";
+
+/// What became of a fault.
+enum Became {
+    Done,
+    /// And why.
+    NotInjected(&'static str),
+}
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -42,7 +49,7 @@ pub(super) struct Injected {
 /// Has the system in its hands.
 pub(super) struct Injector {
     pub(super) system: Arc<System>,
-    injected: Mutex<Injected>,
+    injected: std::sync::Mutex<Injected>,
     /// Orders what a participant crashes on.
     cursed: tokio::sync::Mutex<Customer>,
     position: uuid::Uuid,
@@ -51,7 +58,12 @@ pub(super) struct Injector {
 impl Injector {
     /// `cursed` orders `position`, which nobody else does.
     pub(super) fn new(system: Arc<System>, cursed: Customer, position: uuid::Uuid) -> Self {
-        Self { system, injected: Mutex::default(), cursed: tokio::sync::Mutex::new(cursed), position }
+        Self {
+            system,
+            injected: std::sync::Mutex::default(),
+            cursed: tokio::sync::Mutex::new(cursed),
+            position,
+        }
     }
 
     fn note(&self, note: impl FnOnce(&mut Injected)) {
@@ -73,8 +85,8 @@ impl Injector {
             let ends_at = began + Duration::from_millis(planned.at_ms + planned.lasts_ms);
             let kind = planned.fault.kind();
             match self.inject(&planned.fault, ends_at).await {
-                Ok(DONE) => self.note(|all| *all.faults.entry(kind).or_default() += 1),
-                Ok(why) => self.missed(&kind, why),
+                Ok(Became::Done) => self.note(|all| *all.faults.entry(kind).or_default() += 1),
+                Ok(Became::NotInjected(why)) => self.missed(&kind, why),
                 Err(error) => self.missed(&kind, &format!("{error:#}")),
             }
         });
@@ -86,14 +98,14 @@ impl Injector {
         self.note(|all| *all.missed.entry(format!("{kind}: {why}")).or_default() += 1);
     }
 
-    /// One fault, from its begin to its end. Says why it could not be done, else `DONE`.
-    async fn inject(&self, fault: &Fault, ends_at: Instant) -> anyhow::Result<&'static str> {
+    /// One fault, from its begin to its end.
+    async fn inject(&self, fault: &Fault, ends_at: Instant) -> anyhow::Result<Became> {
         match fault {
             Fault::Kill { .. } | Fault::Stop { .. } | Fault::Freeze { .. } | Fault::CrashAt { .. } => {
                 self.on_a_process(fault, ends_at).await?;
             }
             Fault::CrashOnOrder { participant } => self.crash_on_order(participant, ends_at).await?,
-            Fault::RestartNats { store, killed } => return self.restart_nats(*store, *killed, ends_at).await,
+            Fault::RestartNats { store, killed } => self.restart_nats(*store, *killed, ends_at).await?,
             Fault::FreezeNats => {
                 let nats = self.system.nats.lock().await;
                 nats.freeze().await?;
@@ -117,17 +129,24 @@ impl Injector {
                 sleep_until(ends_at).await;
                 postgres.thaw();
             }
+            Fault::PowerLoss => self.power_loss(ends_at).await?,
+            Fault::DeleteStream { stream } => {
+                return Ok(self.told_jetstream(&format!("STREAM.DELETE.{stream}")).await);
+            }
+            Fault::DeleteConsumer { stream, consumer } => {
+                return Ok(self.told_jetstream(&format!("CONSUMER.DELETE.{stream}.{consumer}")).await);
+            }
             Fault::Connections { trouble, .. } | Fault::AllConnections { trouble, .. } => {
                 disturb(self.ways(fault), *trouble, ends_at).await;
             }
             Fault::Poison { subject, poison } => {
                 let payload = poison::message(subject, *poison);
-                if !poison::publish(self.system.nats_address, subject, &payload).await {
-                    return Ok("NATS was away");
+                if !wire::publish(self.system.nats_address, subject, &payload).await {
+                    return Ok(Became::NotInjected("NATS was away"));
                 }
             }
         }
-        Ok(DONE)
+        Ok(Became::Done)
     }
 
     /// The ways that a fault disturbs.
@@ -196,12 +215,34 @@ impl Injector {
         Ok(())
     }
 
-    async fn restart_nats(
-        &self,
-        store: Store,
-        killed: bool,
-        ends_at: Instant,
-    ) -> anyhow::Result<&'static str> {
+    /// What the machine's memory still had to write is written: nothing here cuts a machine's power.
+    async fn power_loss(&self, ends_at: Instant) -> anyhow::Result<()> {
+        let (mut nats, mut postgres) = (self.system.nats.lock().await, self.system.postgres.lock().await);
+        let mut processes = futures::future::join_all(self.system.processes.values().map(Mutex::lock)).await;
+        let killed = futures::future::join_all(processes.iter_mut().map(|process| process.kill()));
+        let (_, nats_killed, postgres_killed) = tokio::join!(killed, nats.kill(), postgres.kill());
+        sleep_until(ends_at).await;
+        nats_killed.and(postgres_killed)?;
+        // Services come up when they like, also before what they need.
+        for process in &mut processes {
+            process.start()?;
+        }
+        drop(processes);
+        let (nats, postgres) = tokio::join!(nats.restart(), postgres.restart());
+        Ok(nats.and(postgres)?)
+    }
+
+    /// Has the server itself do something that no service asked it to.
+    async fn told_jetstream(&self, what: &str) -> Became {
+        // Nobody stops or freezes it meanwhile, to copy its store.
+        let _nats = self.system.nats.lock().await;
+        match wire::command(self.system.nats_address, &format!("$JS.API.{what}")).await {
+            true => Became::Done,
+            false => Became::NotInjected("there was none"),
+        }
+    }
+
+    async fn restart_nats(&self, store: Store, killed: bool, ends_at: Instant) -> anyhow::Result<()> {
         let mut nats = self.system.nats.lock().await;
         if killed {
             nats.kill().await?;
@@ -215,20 +256,20 @@ impl Injector {
         }
         sleep_until(ends_at).await;
         nats.restart().await?;
-        Ok(DONE)
+        Ok(())
     }
 
     /// A server that has met a full disk turns JetStream off: whoever makes room starts it again.
-    async fn fill_disk(&self, ends_at: Instant) -> anyhow::Result<&'static str> {
+    async fn fill_disk(&self, ends_at: Instant) -> anyhow::Result<Became> {
         if !self.system.disk.mounted {
-            return Ok("nothing can be mounted here: that needs root");
+            return Ok(Became::NotInjected("nothing can be mounted here: that needs root"));
         }
         let mut nats = self.system.nats.lock().await;
         self.system.disk.fill()?;
         sleep_until(ends_at).await;
         self.system.disk.free();
         nats.restart().await?;
-        Ok(DONE)
+        Ok(Became::Done)
     }
 
     /// Starts what has ended, and copies NATS' store, until told to stop.

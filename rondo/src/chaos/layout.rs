@@ -17,6 +17,18 @@ pub(super) const LOOPED: [&str; 5] = ["orchestrator", "billing", "stock", "deliv
 pub(super) const PARTICIPANTS: [&str; 4] = ["billing", "stock", "delivery", "notification"];
 /// In every hour: so few that now and then one is taken.
 pub(super) const COURIERS: usize = 2;
+/// Streams, and who reads them: workflows, and services.
+pub(super) const READ: [(&str, &str); 9] = [
+    ("CMD_BILLING", "billing"),
+    ("CMD_STOCK", "stock"),
+    ("CMD_DELIVERY", "delivery"),
+    ("CMD_NOTIFICATION", "notification"),
+    ("REPLIES", "order"),
+    ("REPLIES", "order_cancellation"),
+    ("EVENTS", "notification"),
+    ("EVENTS", "stock"),
+    ("EVENTS", "order"),
+];
 /// Services with an outbox.
 pub(super) const WITH_OUTBOX: [&str; 3] = ["user", "delivery", "orchestrator"];
 

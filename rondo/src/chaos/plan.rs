@@ -42,13 +42,16 @@ enum Card {
     FillDisk,
     Postgres { crashed: bool },
     FreezePostgres,
+    PowerLoss,
+    DeleteStream,
+    DeleteConsumer,
     Connections(Server),
     AllConnections(Server),
     Poison,
 }
 
 /// What is dealt before any of it comes again: processes die oftener than servers lose their stores.
-const DECK: [Card; 26] = [
+const DECK: [Card; 28] = [
     Card::Kill,
     Card::Kill,
     Card::Kill,
@@ -65,6 +68,8 @@ const DECK: [Card; 26] = [
     Card::Postgres { crashed: false },
     Card::Postgres { crashed: true },
     Card::FreezePostgres,
+    Card::DeleteStream,
+    Card::DeleteConsumer,
     Card::Connections(Server::Postgres),
     Card::Connections(Server::Postgres),
     Card::Connections(Server::Nats),
@@ -89,11 +94,12 @@ const POISONED: [&str; 8] = [
     "delivery.order_sent.v1",
 ];
 
-/// The schedule of a seed: faults of the first `seconds`, in the order of time. What would last longer ends there.
+/// The schedule of a seed: faults of the first `seconds`, in the order of time. All are over by then: what would last
+/// longer is not dealt.
 pub(super) fn plan(seed: u64, seconds: u64) -> Vec<Planned> {
     let mut dealer = Dealer { rng: StdRng::seed_from_u64(seed), deck: Vec::new(), planned: Vec::new() };
     let end_ms = seconds * 1_000;
-    // Each deal begins with a freeze: the shortest run has time for a whole one.
+    // Each deck begins with a power loss, which needs everything, and a freeze: the shortest run has both, whole.
     let mut at_ms = 500;
     while at_ms < end_ms {
         dealer.deal(at_ms, end_ms);
@@ -113,17 +119,16 @@ impl Dealer {
         if self.deck.is_empty() {
             self.deck = DECK.to_vec();
             self.deck.shuffle(&mut self.rng);
-            self.deck.push(Card::Freeze);
+            self.deck.extend([Card::Freeze, Card::PowerLoss]);
         }
         let Some(card) = self.deck.pop() else { return };
         for _ in 0..DRAWS_MAX {
             let (fault, lasts_ms) = self.draw(card);
-            let lasts_ms = lasts_ms.min(end_ms - at_ms);
-            if self.is_free(&fault, at_ms) {
+            if at_ms + lasts_ms <= end_ms && self.is_free(&fault, at_ms) {
                 return self.planned.push(Planned { at_ms, lasts_ms, fault });
             }
         }
-        // Everything that it could meet is taken: it comes later.
+        // Everything that it could meet is taken, or the time is too short: it comes later, or not.
         let place = self.rng.random_range(0..=self.deck.len());
         self.deck.insert(place, card);
     }
@@ -153,10 +158,16 @@ impl Dealer {
             Card::FillDisk => (Fault::FillDisk, self.between(4_000, 10_000)),
             Card::Postgres { crashed } => (Fault::RestartPostgres { crashed }, self.between(0, 4_000)),
             Card::FreezePostgres => (Fault::FreezePostgres, self.between(3_000, 10_000)),
+            // Over before the next card: everybody else waits for everything.
+            Card::PowerLoss => (Fault::PowerLoss, self.between(0, GAP_MS.start)),
+            Card::DeleteStream => (Fault::DeleteStream { stream: self.one_of(&layout::READ).0 }, 0),
+            Card::DeleteConsumer => {
+                let (stream, consumer) = self.one_of(&layout::READ);
+                (Fault::DeleteConsumer { stream, consumer }, 0)
+            }
             Card::Connections(server) => {
                 let (trouble, lasts_ms) = self.trouble();
-                let process = if server == Server::Http { self.replica() } else { self.connected() };
-                (Fault::Connections { process, server, trouble }, lasts_ms)
+                (Fault::Connections { process: self.replica(), server, trouble }, lasts_ms)
             }
             Card::AllConnections(server) => {
                 let (trouble, lasts_ms) = self.trouble();
@@ -191,10 +202,6 @@ impl Dealer {
     }
 
     /// Not the gateway: it has neither database nor NATS.
-    fn connected(&mut self) -> String {
-        self.replica()
-    }
-
     fn replica(&mut self) -> String {
         let (kind, _) = self.one_of(&layout::TWICE);
         self.one_of(&layout::replicas(kind))
@@ -245,22 +252,28 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_has_a_freeze_longer_than_every_timeout() {
+    fn a_minute_loses_power_and_every_freeze_is_longer_than_every_timeout() {
         for seed in 0..50 {
-            let planned = plan(seed, 60);
-            let freezes = planned.iter().filter(|fault| matches!(fault.fault, Fault::Freeze { .. }));
-            assert!(freezes.map(|freeze| freeze.lasts_ms).max() > Some(40_000), "{seed}");
+            for seconds in [60, 75, 130] {
+                let planned = plan(seed, seconds);
+                let freezes = planned.iter().filter(|fault| matches!(fault.fault, Fault::Freeze { .. }));
+                let shortest = freezes.map(|freeze| freeze.lasts_ms).min();
+                assert!(shortest.is_some_and(|shortest| shortest > 40_000), "{seed}, {seconds}");
+                assert!(planned.iter().any(|fault| fault.fault == Fault::PowerLoss), "{seed}");
+            }
         }
     }
 
     #[test]
     fn a_quarter_of_an_hour_has_every_kind() {
         let kinds: BTreeSet<String> = plan(1, 900).iter().map(|planned| planned.fault.kind()).collect();
-        for kind in
-            ["NATS restarted with an older copy", "NATS' disk full", "connections to Postgres cut for ever"]
-        {
+        for kind in [
+            "NATS restarted with an older copy",
+            "NATS' disk full",
+            "connections to PostgreSQL silent for ever",
+        ] {
             assert!(kinds.contains(kind), "{kind} is not among {kinds:?}");
         }
-        assert!(kinds.len() >= 24, "{kinds:?}");
+        assert!(kinds.len() >= 27, "{kinds:?}");
     }
 }

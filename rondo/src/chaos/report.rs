@@ -23,7 +23,7 @@ pub(super) struct Report {
     operations: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// Tries whose answer was lost, by kind of request; most were asked again.
     lost_answers: BTreeMap<&'static str, u64>,
-    /// Requests that stayed without an answer, and what was found of them.
+    /// Deposits, withdrawals and orders that stayed without an answer, and what was found of them.
     unknown_outcomes: Unknown,
     /// Answers that were not what was wished for.
     reasons: BTreeMap<String, u64>,
@@ -133,8 +133,8 @@ impl Report {
             format!("{}\n", self.table_of_times()),
             format!("Orders in the end: {}", counted(&self.orders)),
             format!(
-                "Lost answers: {lost}. Requests that stayed unknown: {}; found done once {found_done_once}, \
-                 not done {found_not_done}.",
+                "Lost answers: {lost}. Deposits, withdrawals and orders that stayed unknown: {}; found done \
+                 once {found_done_once}, not done {found_not_done}.",
                 found_done_once + found_not_done
             ),
             format!(
