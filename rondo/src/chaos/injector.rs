@@ -51,19 +51,14 @@ pub(super) struct Injector {
     pub(super) system: Arc<System>,
     injected: std::sync::Mutex<Injected>,
     /// Orders what a participant crashes on.
-    cursed: tokio::sync::Mutex<Customer>,
+    cursed: Mutex<Customer>,
     position: uuid::Uuid,
 }
 
 impl Injector {
     /// `cursed` orders `position`, which nobody else does.
     pub(super) fn new(system: Arc<System>, cursed: Customer, position: uuid::Uuid) -> Self {
-        Self {
-            system,
-            injected: std::sync::Mutex::default(),
-            cursed: tokio::sync::Mutex::new(cursed),
-            position,
-        }
+        Self { system, injected: std::sync::Mutex::default(), cursed: Mutex::new(cursed), position }
     }
 
     fn note(&self, note: impl FnOnce(&mut Injected)) {
