@@ -69,6 +69,9 @@ pub(crate) struct ChaosArguments {
     /// In this folder everything gets a fresh one, which is removed unless something was wrong.
     #[arg(long, default_value = ".rondo/chaos")]
     data_dir: PathBuf,
+    /// What is mounted is seen by nobody else: it was started again for that.
+    #[arg(long, hide = true)]
+    own_mounts: bool,
 }
 
 /// Seconds without faults before and after them.
@@ -86,13 +89,15 @@ pub(crate) async fn run(arguments: ChaosArguments) -> anyhow::Result<()> {
         say_out(&serde_json::to_string_pretty(&schedule)?);
         return Ok(());
     }
-    disk::take_own_mounts()?;
+    if !arguments.own_mounts {
+        disk::take_own_mounts()?;
+    }
     telemetry::start_logs(&TelemetryConfig { filter: "warn".to_owned(), ..TelemetryConfig::default() })?;
     let stop = CancellationToken::new();
     shutdown::on_signal(stop.clone())?;
     say(&format!("chaos: seed {seed}, {} s, {} faults planned", arguments.seconds, schedule.len()));
     // To its end, which is seconds away: half a start is hard to take back.
-    let mut system = Arc::new(System::start(&arguments.data_dir).await?);
+    let mut system = Arc::new(System::start(&arguments.data_dir, arguments.own_mounts).await?);
     let ran = stop.run_until_cancelled(drive(&mut system, &arguments, seed, schedule)).await;
     let keep = match &ran {
         None => false,

@@ -12,8 +12,8 @@ use anyhow::{Context, bail};
 /// What all streams together have room for.
 const SIZE_MIB: u64 = 512;
 const BALLAST: &str = "ballast";
-/// Set for a program that sees the machine's file systems by itself.
-const OWN_MOUNTS: &str = "RONDO_CHAOS_OWN_MOUNTS";
+/// Told to a program that sees the machine's file systems by itself.
+const OWN_MOUNTS: &str = "--own-mounts";
 
 /// Starts this program again in its place with a view of the file systems that nobody shares, where it may. What it
 /// mounts then is gone with it, however it ends.
@@ -24,15 +24,11 @@ pub(super) fn take_own_mounts() -> anyhow::Result<()> {
         command
     };
     let may = || unshare(Path::new("true")).output().is_ok_and(|output| output.status.success());
-    if has_own_mounts() || !may() {
+    if !may() {
         return Ok(());
     }
     let mut again = unshare(&std::env::current_exe()?);
-    Err(again.args(std::env::args_os().skip(1)).env(OWN_MOUNTS, "yes").exec()).context("unshare")
-}
-
-fn has_own_mounts() -> bool {
-    std::env::var_os(OWN_MOUNTS).is_some()
+    Err(again.args(std::env::args_os().skip(1)).arg(OWN_MOUNTS).exec()).context("unshare")
 }
 
 /// The folder of NATS' streams.
@@ -44,14 +40,14 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Before NATS is started in `home` for the first time.
-    pub(super) fn prepare(home: &Path) -> anyhow::Result<Self> {
+    /// Before NATS is started in `home` for the first time. `own_mounts`: nobody else sees what is mounted.
+    pub(super) fn prepare(home: &Path, own_mounts: bool) -> anyhow::Result<Self> {
         let store = home.join("jetstream");
         fs::create_dir_all(&store)?;
         let size = format!("size={SIZE_MIB}m,mode=0755");
         let mount =
             || Command::new("mount").args(["-t", "tmpfs", "-o", &size, "rondo-chaos"]).arg(&store).output();
-        let mounted = has_own_mounts() && mount().is_ok_and(|output| output.status.success());
+        let mounted = own_mounts && mount().is_ok_and(|output| output.status.success());
         Ok(Self { copy: home.join("older-copy"), store, mounted })
     }
 

@@ -46,10 +46,11 @@ pub(super) struct System {
 
 impl System {
     /// Starts the servers in a new folder; nothing is left of it where one of them does not start.
-    pub(super) async fn start(data_dir: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn start(data_dir: &Path, own_mounts: bool) -> anyhow::Result<Self> {
         let client = Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?;
         let dir = run_folder::make(data_dir)?;
-        let disk = Disk::prepare(&dir.join(run_folder::NATS)).inspect_err(|_| run_folder::remove(&dir))?;
+        let disk = Disk::prepare(&dir.join(run_folder::NATS), own_mounts)
+            .inspect_err(|_| run_folder::remove(&dir))?;
         let started = run_folder::start_servers(&dir).await.inspect_err(|_| {
             disk.end(true);
             run_folder::remove(&dir);
