@@ -5,8 +5,9 @@
 //! possible that no fault is needed for, it stays possible until it happens, and it raises the rank: a reply
 //! that has arrived is heard; if there is none, a command that has arrived is executed and answered; if there
 //! is none, the saga is woken and sends one. So whatever else happens, and however often, a saga on a road
-//! on which not everything is lost for ever ends; a paused one once it is resumed. (stateright's own `eventually` is not used: it forgets what
-//! is still to come where paths meet or close a circle, and here nearly all of them do.)
+//! on which not everything is lost for ever ends; a paused one once it is resumed. (stateright's own
+//! `eventually` is not used: it forgets what is still to come where paths meet or close a circle, and here
+//! nearly all of them do.)
 
 use stateright::Property;
 
