@@ -16,6 +16,9 @@ use super::work::Work;
 const CAPACITY_SECONDS_MAX: u64 = 15;
 /// How long the system is watched afterwards.
 const AFTER_SECONDS: u64 = 16;
+/// How often twice the capacity is tried: where nearly nobody was refused it was no overload, for the capacity had been
+/// measured too low, by a machine that had something else to do. What was carried then is measured better.
+const TRIES_MAX: u32 = 3;
 /// In so many seconds in a row it has to be as before, to be itself again.
 const CALM_SECONDS: usize = 3;
 
@@ -50,34 +53,39 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
     closed.may_refuse = true;
     bench.serve(arguments.setup()).await?;
     let capacity = bench.run(&closed).await?;
-    let (capacity, memory_mib) = (capacity.sagas_per_second, services_mib(capacity));
+    let (mut capacity, memory_mib) = (capacity.sagas_per_second, services_mib(capacity));
     let phases = Phases {
         before: Duration::from_secs((arguments.seconds() / 4).clamp(5, 10)),
         overload: Duration::from_secs(arguments.seconds()),
         after: Duration::from_secs(AFTER_SECONDS),
     };
-    let scene = phases.scene(&closed, capacity);
-    let seen = bench.see(&scene).await?;
-    let from = seen.window.from + phases.before;
-    let goodput = bench.finished_per_second(from, phases.overload).await?;
-    let growth_mib = services_mib(bench.keep(&scene, &seen)) - memory_mib;
-    let mut figures = phases.figures(&seen.tally, &seen.work);
-    figures.insert(
-        0,
-        Figure::new(
-            "twice the capacity: goodput",
-            "% of the capacity",
-            AtLeast(GOODPUT_MIN),
-            goodput * 100.0 / capacity.max(1.0),
-        ),
-    );
-    figures.push(Figure::new(
-        "memory of the services above what the capacity took",
-        "MiB",
-        AtMost(MEMORY_GROWTH_MIB_MAX),
-        growth_mib,
-    ));
-    Ok(figures)
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let scene = phases.scene(&closed, capacity);
+        let seen = bench.see(&scene).await?;
+        let from = seen.window.from + phases.before;
+        let goodput = bench.finished_per_second(from, phases.overload).await?;
+        let growth_mib = services_mib(bench.keep(&scene, &seen)) - memory_mib;
+        let was_overload = phases.refused_percent(&seen.tally) >= REFUSED_MIN;
+        if was_overload || tried == TRIES_MAX {
+            let mut figures = phases.figures(&seen.tally, &seen.work);
+            figures.insert(0, goodput_of(goodput, capacity));
+            figures.push(memory_growth(growth_mib));
+            return Ok(figures);
+        }
+        capacity = capacity.max(goodput);
+    }
+}
+
+fn goodput_of(goodput: f64, capacity: f64) -> Figure {
+    let percent = goodput * 100.0 / capacity.max(1.0);
+    Figure::new("twice the capacity: goodput", "% of the capacity", AtLeast(GOODPUT_MIN), percent)
+}
+
+fn memory_growth(mib: f64) -> Figure {
+    let bound = AtMost(MEMORY_GROWTH_MIB_MAX);
+    Figure::new("memory of the services above what the capacity took", "MiB", bound, mib)
 }
 
 fn services_mib(run: &super::report::Run) -> f64 {
@@ -100,18 +108,13 @@ impl Phases {
 
     fn figures(&self, tally: &Tally, work: &Work) -> Vec<Figure> {
         let (decided, refused) = (&tally.decided, &tally.overloaded);
-        let overload_ends = self.before + self.overload;
-        let overloaded = |sample: &&Sample| (self.before..overload_ends).contains(&sample.at());
+        let overloaded = |sample: &&Sample| self.is_overload(sample);
         let accepted = Percentiles::of(decided.iter().filter(overloaded));
         let turned_away = Percentiles::of(refused.iter().filter(overloaded));
         let again_normal = self.again_normal_after(decided, refused);
-        let refused_percent = share_percent(
-            refused.iter().filter(overloaded).count(),
-            decided.iter().filter(overloaded).count(),
-        );
         let asked_again = work.asked_again * 1000.0 / work.sagas.max(1.0);
         vec![
-            Figure::new("orders refused meanwhile", "%", AtLeast(REFUSED_MIN), refused_percent)
+            Figure::new("orders refused meanwhile", "%", AtLeast(REFUSED_MIN), self.refused_percent(tally))
                 .or_else(NO_OVERLOAD),
             Figure::new(
                 "accepted orders decided after, p99",
@@ -135,6 +138,17 @@ impl Phases {
         ]
     }
 
+    fn is_overload(&self, sample: &Sample) -> bool {
+        (self.before..self.before + self.overload).contains(&sample.at())
+    }
+
+    /// Of the orders that were told anything about while there were too many.
+    fn refused_percent(&self, tally: &Tally) -> f64 {
+        let count = |samples: &[Sample]| samples.iter().filter(|sample| self.is_overload(sample)).count();
+        let (refused, decided) = (count(&tally.overloaded), count(&tally.decided));
+        refused as f64 * 100.0 / (refused + decided).max(1) as f64
+    }
+
     /// Seconds from the end of the overload until nobody is refused any more and orders are decided about as fast
     /// as before it; more than there were, if that did not come.
     fn again_normal_after(&self, decided: &[Sample], refused: &[Sample]) -> f64 {
@@ -152,11 +166,6 @@ impl Phases {
         let found = calm.windows(CALM_SECONDS).position(|seconds| seconds.iter().all(|calm| *calm));
         found.unwrap_or(calm.len()) as f64
     }
-}
-
-/// How many of both are the first, in percent; of nothing none.
-fn share_percent(these: usize, others: usize) -> f64 {
-    these as f64 * 100.0 / (these + others).max(1) as f64
 }
 
 #[cfg(test)]
