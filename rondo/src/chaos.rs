@@ -43,6 +43,8 @@ use records::{Phase, Records};
 use report::{Found, Report};
 use system::System;
 
+use crate::tell;
+
 /// The shortest has time for a process to be frozen longer than every timeout in the system.
 const SECONDS: RangeInclusive<u64> = 60..=86_400;
 /// Within this an account is told when nothing is wrong any more.
@@ -95,7 +97,7 @@ pub(crate) async fn run(arguments: ChaosArguments) -> anyhow::Result<()> {
     telemetry::start_logs(&TelemetryConfig { filter: "warn".to_owned(), ..TelemetryConfig::default() })?;
     let stop = CancellationToken::new();
     shutdown::on_signal(stop.clone())?;
-    say(&format!("chaos: seed {seed}, {} s, {} faults planned", arguments.seconds, schedule.len()));
+    tell(&format!("chaos: seed {seed}, {} s, {} faults planned", arguments.seconds, schedule.len()));
     // To its end, which is seconds away: half a start is hard to take back.
     let mut system = Arc::new(System::start(&arguments.data_dir, arguments.own_mounts).await?);
     let ran = stop.run_until_cancelled(drive(&mut system, &arguments, seed, schedule)).await;
@@ -107,7 +109,7 @@ pub(crate) async fn run(arguments: ChaosArguments) -> anyhow::Result<()> {
     };
     system.stop(!keep).await;
     if keep {
-        say(&format!("logs and data are kept in {}", system.dir.display()));
+        tell(&format!("logs and data are kept in {}", system.dir.display()));
     }
     let Some(report) = ran.transpose()? else { bail!("interrupted") };
     report.print(arguments.json)?;
@@ -164,16 +166,16 @@ impl<'a> Run<'a> {
         let operator = Arc::new(Operator::new(&self.system, &self.records)?);
         let mut crowd = Crowd { customers, operator };
 
-        say("calm");
+        tell("calm");
         self.drive(&mut crowd, Phase::Before, tokio::time::sleep(CALM)).await?;
-        say("faults");
+        tell("faults");
         let keeping = CancellationToken::new();
         let keeper = tokio::spawn({
             let (injector, keeping) = (Arc::clone(&injector), keeping.clone());
             async move { injector.keep(&keeping).await }
         });
         let faults = injector.follow(&schedule, |planned| {
-            say(&format!(
+            tell(&format!(
                 "{:7.1} s  {:?}, {} ms",
                 planned.at_ms as f64 / 1_000.0,
                 planned.fault,
@@ -181,7 +183,7 @@ impl<'a> Run<'a> {
             ));
         });
         self.drive(&mut crowd, Phase::During, faults).await?;
-        say("no more faults; waiting until everything is quiet");
+        tell("no more faults; waiting until everything is quiet");
         let mut violations = Vec::new();
         let mut quiet = self.quiet(&auditor, &mut violations).await;
         if quiet.is_some() {
@@ -191,7 +193,7 @@ impl<'a> Run<'a> {
         }
         keeping.cancel();
         keeper.await?;
-        say("auditing");
+        tell("auditing");
         let mut findings = self.audit(&auditor, &shop, &users).await?;
         findings.violations.extend(violations);
         let injected = injector.take();
@@ -294,11 +296,6 @@ fn unproven(injected: &Injected, orders: &BTreeMap<String, i64>) -> impl Iterato
         (nothing_injected, "no fault was injected: nothing was proven"),
     ];
     whys.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why)
-}
-
-#[expect(clippy::print_stderr, reason = "progress is for whoever started the program")]
-fn say(text: &str) {
-    eprintln!("  {text}");
 }
 
 #[expect(clippy::print_stdout, reason = "what is printed is what was asked for")]

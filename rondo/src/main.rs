@@ -82,3 +82,9 @@ fn failed(error: &anyhow::Error) -> std::process::ExitCode {
     eprintln!("rondo: {error:#}");
     std::process::ExitCode::FAILURE
 }
+
+/// Tells whoever waits how far it is. What was asked for goes to the standard output.
+#[expect(clippy::print_stderr, reason = "progress is for people")]
+fn tell(line: &str) {
+    eprintln!("  {line}");
+}

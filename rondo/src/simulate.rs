@@ -43,6 +43,8 @@ use service::PROCESSES;
 use shrink::shrink;
 use world::{Mode, Script, Violation, World};
 
+use crate::tell;
+
 /// Orders of one run: few, so that what breaks a rule can be looked through.
 const ORDERS: u64 = 32;
 /// Who waits for a long simulation sees that it goes on.
@@ -137,7 +139,7 @@ fn many(arguments: &SimulateArguments) -> Result<Report, Failed> {
         match World::run(script.clone(), cast) {
             Ok(sight) => report.add(mode, sight),
             Err(violation) => {
-                say(&format!(
+                tell(&format!(
                     "{} sagas of seed {}, and a violation: making it small",
                     report.sagas, arguments.seed
                 ));
@@ -146,21 +148,13 @@ fn many(arguments: &SimulateArguments) -> Result<Report, Failed> {
         }
         if told.elapsed() >= TOLD_EVERY {
             told = Instant::now();
-            say(&format!("{} of {} sagas", report.sagas, arguments.sagas));
+            tell(&format!("{} of {} sagas", report.sagas, arguments.sagas));
         }
         if report.sagas >= arguments.sagas || Instant::now() >= until {
             break;
         }
     }
     Ok(report)
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "progress is for people, what was asked for goes to the standard output"
-)]
-fn say(line: &str) {
-    eprintln!("  {line}");
 }
 
 /// The runs of a seed, without end.

@@ -306,13 +306,13 @@ fn orders(world: &World, status: OrderStatus) -> impl Iterator<Item = Uuid> {
         let orders = tables.all::<OrderRow>().filter(|order| order.status == status);
         orders.filter(|order| !order.items.0.is_empty()).map(|order| order.order_id).collect()
     });
-    let is_known = |order: &Uuid| {
+    let is_known = move |order: &Uuid| {
         world.databases.stock.look(|tables| {
             let reservation = tables.get::<Reservation>(*order);
             reservation.is_some_and(|it| !matches!(it.state.0, stock::State::Cancelled))
         })
     };
-    orders.into_iter().filter(is_known).collect::<Vec<_>>().into_iter()
+    orders.into_iter().filter(is_known)
 }
 
 fn order(world: &World, status: OrderStatus) -> Uuid {
