@@ -2,8 +2,9 @@
 //! overload costs next to nothing.
 //!
 //! While a participant is away sagas wait for it, up to `open_sagas_max`. That many would be far too many to wait
-//! behind while everybody works as fast as they can; so the bound sinks while most sagas are decided late, and
-//! rises again when they are not. Where nothing is decided at all, nobody is late.
+//! behind while everybody works as fast as they can; so the bound follows the time that sagas take to be decided, by
+//! Little's law: what waits is what arrives in a second times the seconds it waits, so half as many wait half as long.
+//! Where nothing is decided at all, nobody is late.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,11 +21,14 @@ use service::http::Problem;
 
 use crate::metric_names;
 
-const COUNT_EVERY: Duration = Duration::from_secs(1);
+const COUNT_EVERY: Duration = Duration::from_millis(500);
 /// What a refused client is told to wait, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 2;
 /// The bound does not sink below: fewer would no longer fill the loops' batches.
 const BOUND_MIN: u64 = 512;
+/// A saga counts as decided after so many times `decided_within` at most: one that people settled after a day says
+/// nothing about how long the others wait.
+const LATE_MAX: u32 = 4;
 
 /// What is let in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,7 +39,7 @@ pub(crate) struct Bounds {
     pub(crate) decided_within: Duration,
 }
 
-/// Counts open sagas: once a second in the database, and what this process began and ended since.
+/// Counts open sagas: in the database now and then, and what this process began and ended since.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     bounds: Bounds,
@@ -47,9 +51,9 @@ pub(crate) struct Admission {
     finished_since: AtomicU64,
     /// Those that wait to begin.
     beginning: AtomicU64,
-    /// Decided since the count, in time and late.
-    prompt: AtomicU64,
-    late: AtomicU64,
+    /// Decided here since the count, and how many milliseconds after they began, all together.
+    decided: AtomicU64,
+    decided_after_ms: AtomicU64,
 }
 
 /// A saga that waits to begin, until this is dropped.
@@ -88,8 +92,10 @@ impl Admission {
         self.counted.store(open, Ordering::Relaxed);
         self.started_since.store(0, Ordering::Relaxed);
         self.finished_since.store(0, Ordering::Relaxed);
-        let (prompt, late) = (self.prompt.swap(0, Ordering::Relaxed), self.late.swap(0, Ordering::Relaxed));
-        let bound = self.bounds.next(self.bound.load(Ordering::Relaxed), open, late > prompt);
+        let decided = self.decided.swap(0, Ordering::Relaxed);
+        let after_ms = self.decided_after_ms.swap(0, Ordering::Relaxed);
+        let mean_ms = after_ms.checked_div(decided).unwrap_or_default();
+        let bound = self.bounds.next(self.bound.load(Ordering::Relaxed), open, mean_ms);
         self.bound.store(bound, Ordering::Relaxed);
         gauge!(metric_names::SAGAS_OPEN).set(open as f64);
         gauge!(metric_names::SAGAS_PAUSED).set(paused as f64);
@@ -109,10 +115,11 @@ impl Admission {
 
     /// The fate of some was decided here so long after their beginning, and some have ended.
     pub(crate) fn moved_on(&self, decided_after: &[TimeDelta], finished: u64) {
-        let within = TimeDelta::from_std(self.bounds.decided_within).unwrap_or(TimeDelta::MAX);
-        let late = decided_after.iter().filter(|after| **after > within && !within.is_zero()).count();
-        self.late.fetch_add(late as u64, Ordering::Relaxed);
-        self.prompt.fetch_add((decided_after.len() - late) as u64, Ordering::Relaxed);
+        let most_ms = millis(self.bounds.decided_within * LATE_MAX);
+        let after_ms =
+            |after: &TimeDelta| u64::try_from(after.num_milliseconds()).unwrap_or_default().min(most_ms);
+        self.decided_after_ms.fetch_add(decided_after.iter().map(after_ms).sum(), Ordering::Relaxed);
+        self.decided.fetch_add(decided_after.len() as u64, Ordering::Relaxed);
         self.finished_since.fetch_add(finished, Ordering::Relaxed);
     }
 
@@ -129,15 +136,21 @@ impl Admission {
 }
 
 impl Bounds {
-    /// The bound of the next second: three quarters of what is open when most were late, an eighth more when not.
-    fn next(self, bound: u64, open: u64, late: bool) -> u64 {
-        let max = self.open_sagas_max;
-        if late {
-            (bound.min(open) * 3 / 4).max(BOUND_MIN.min(max))
+    /// The bound until the next count: what would be decided in time if `open` sagas take `mean_ms`; an eighth more
+    /// than before while they take less than half of the time. Half, for those decided now began when fewer
+    /// waited than wait by now.
+    fn next(self, bound: u64, open: u64, mean_ms: u64) -> u64 {
+        let (max, within_ms) = (self.open_sagas_max, millis(self.decided_within));
+        if mean_ms > within_ms / 2 {
+            (open * within_ms / mean_ms).clamp(BOUND_MIN.min(max), max)
         } else {
             (bound + bound / 8 + 1).min(max)
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Sagas that have not ended.
@@ -169,17 +182,45 @@ pub(crate) async fn admit(State(admission): State<Arc<Admission>>, request: Requ
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     fn admission(open_sagas_max: u64) -> Admission {
         Admission::new(Bounds { open_sagas_max, decided_within: Duration::from_secs(1) })
     }
 
-    fn second(admission: &Admission, open: u64, decided_after_ms: &[i64]) -> u64 {
+    fn count(admission: &Admission, open: u64, decided_after_ms: &[i64]) -> u64 {
         let after: Vec<_> = decided_after_ms.iter().map(|ms| TimeDelta::milliseconds(*ms)).collect();
         admission.moved_on(&after, 0);
         admission.counted(Counts { open, paused: 0 });
         admission.bound.load(Ordering::Relaxed)
+    }
+
+    /// The longest wait in milliseconds of a queue to which so many come a millisecond and of which so many are
+    /// decided, for ten seconds; and the share of the latter that was there to be decided.
+    fn queue(admission: &Admission, arriving: u64, decided: impl Fn(u64) -> u64) -> (u64, f64) {
+        let mut waiting = VecDeque::new();
+        let (mut longest, mut done, mut could) = (0, 0, 0);
+        for now in 0..10_000 {
+            for _ in 0..arriving {
+                if admission.has_room() {
+                    admission.started();
+                    waiting.push_back(now);
+                }
+            }
+            let taken = waiting.len().min(decided(now) as usize);
+            let waited: Vec<u64> = waiting.drain(..taken).map(|since| now - since).collect();
+            let after: Vec<_> = waited.iter().map(|ms| TimeDelta::milliseconds(*ms as i64)).collect();
+            admission.moved_on(&after, taken as u64);
+            if now % COUNT_EVERY.as_millis() as u64 == 0 {
+                admission.counted(Counts { open: waiting.len() as u64, paused: 0 });
+            }
+            longest = waited.into_iter().max().unwrap_or_default().max(longest);
+            done += taken as u64;
+            could += decided(now);
+        }
+        (longest, done as f64 / could as f64)
     }
 
     #[test]
@@ -207,28 +248,58 @@ mod tests {
     }
 
     #[test]
-    fn while_most_are_decided_late_fewer_are_let_in() {
+    fn when_they_are_decided_late_as_many_are_let_in_as_would_be_in_time() {
         let admission = admission(20_000);
-        assert_eq!(second(&admission, 8_000, &[2_000, 3_000, 10]), 6_000);
-        assert_eq!(second(&admission, 6_000, &[2_000]), 4_500);
-        assert_eq!(second(&admission, 4_500, &[900, 1_100]), 5_063, "half of them are not most");
+        assert_eq!(count(&admission, 8_000, &[3_000, 4_000, 500]), 3_200, "2.5 s on average");
+        assert_eq!(count(&admission, 3_200, &[1_000]), 3_200, "just in time");
+        assert_eq!(count(&admission, 1_000, &[600]), 1_666, "still half late");
         for _ in 0..30 {
-            second(&admission, 100, &[10]);
+            count(&admission, 100, &[10]);
         }
-        assert_eq!(second(&admission, 100, &[10]), 20_000, "all are let in again");
+        assert_eq!(count(&admission, 100, &[10]), 20_000, "all are let in again");
+    }
+
+    #[test]
+    fn at_twice_the_load_nobody_waits_much_longer_than_is_wanted_and_nobody_idles() {
+        let (longest, done) = queue(&admission(20_000), 4, |_| 2);
+        assert!((1_000..2_500).contains(&longest), "{longest} ms");
+        assert!(done > 0.99, "{done} of what could be done");
+    }
+
+    #[test]
+    fn when_the_capacity_sinks_meanwhile_fewer_are_let_in_and_when_it_rises_more() {
+        let (longest, done) =
+            queue(&admission(20_000), 12, |now| if (3_000..6_000).contains(&now) { 1 } else { 6 });
+        assert!(longest < 8_000, "{longest} ms: what was let in before takes six times as long");
+        assert!(done > 0.9, "{done} of what could be done");
+    }
+
+    #[test]
+    fn what_the_capacity_suffices_for_is_let_in() {
+        let admission = admission(20_000);
+        assert_eq!(queue(&admission, 3, |_| 4).0, 0);
+        assert_eq!(admission.bound.load(Ordering::Relaxed), 20_000);
     }
 
     #[test]
     fn where_nothing_is_decided_nobody_is_late() {
         let admission = admission(20_000);
-        assert_eq!(second(&admission, 19_000, &[]), 20_000, "a participant is away");
-        assert_eq!(second(&admission, 400, &[60_000]), BOUND_MIN, "and back");
-        assert_eq!(second(&self::admission(3), 3, &[60_000]), 3, "never above what was configured");
+        assert_eq!(count(&admission, 19_000, &[]), 20_000, "a participant is away");
+        assert_eq!(count(&admission, 1_900, &[60_000]), BOUND_MIN, "and back");
+        assert_eq!(count(&self::admission(3), 3, &[60_000]), 3, "never above what was configured");
+    }
+
+    #[test]
+    fn one_that_people_settled_after_a_day_keeps_nobody_out() {
+        let admission = admission(20_000);
+        let mut decided_after_ms = vec![50; 99];
+        decided_after_ms.push(24 * 60 * 60 * 1_000);
+        assert_eq!(count(&admission, 500, &decided_after_ms), 20_000);
     }
 
     #[test]
     fn without_a_time_nobody_is_late() {
         let bounds = Bounds { open_sagas_max: 20_000, decided_within: Duration::ZERO };
-        assert_eq!(second(&Admission::new(bounds), 19_000, &[60_000]), 20_000);
+        assert_eq!(count(&Admission::new(bounds), 19_000, &[60_000]), 20_000);
     }
 }

@@ -52,8 +52,8 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
     // On a slow machine already so many clients are too many.
     closed.may_refuse = true;
     bench.serve(arguments.setup()).await?;
-    let capacity = bench.run(&closed).await?;
-    let (mut capacity, memory_mib) = (capacity.sagas_per_second, services_mib(capacity));
+    let before = bench.run(&closed).await?;
+    let (mut capacity, memory_mib) = (before.sagas_per_second, services_mib(before));
     let phases = Phases {
         before: Duration::from_secs((arguments.seconds() / 4).clamp(5, 10)),
         overload: Duration::from_secs(arguments.seconds()),
@@ -69,6 +69,8 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
         let growth_mib = services_mib(bench.keep(&scene, &seen)) - memory_mib;
         let was_overload = phases.refused_percent(&seen.tally) >= REFUSED_MIN;
         if was_overload || tried == TRIES_MAX {
+            // A machine whose speed has fallen carries less, overload or not.
+            let capacity = capacity.min(bench.run(&closed).await?.sagas_per_second);
             let mut figures = phases.figures(&seen.tally, &seen.work);
             figures.insert(0, goodput_of(goodput, capacity));
             figures.push(memory_growth(growth_mib));
