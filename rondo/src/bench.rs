@@ -15,7 +15,6 @@ mod metrics;
 mod overload;
 mod own;
 mod percentiles;
-mod processes;
 mod progress;
 mod report;
 mod run;

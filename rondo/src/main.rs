@@ -7,6 +7,7 @@ mod child;
 mod keys;
 mod migrate;
 mod operate;
+mod processes;
 mod run_folder;
 mod serve;
 mod services;

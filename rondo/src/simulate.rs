@@ -38,11 +38,12 @@ use managed::Managed;
 #[cfg(test)]
 use parts::Cast;
 use parts::{Databases, Stage, cast};
-use report::Report;
+use report::{Report, Spent};
 use service::PROCESSES;
 use shrink::shrink;
 use world::{Mode, Script, Violation, World};
 
+use crate::processes::own_cpu_seconds;
 use crate::tell;
 
 /// Orders of one run: few, so that what breaks a rule can be looked through.
@@ -95,8 +96,9 @@ pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<()> {
         Ok(report) => {
             let is_one = arguments.run.is_some();
             let what = arguments.run.map_or(format!("seed {}", arguments.seed), |run| format!("run {run:x}"));
+            let spent = Spent { time: began.elapsed(), cpu_seconds: own_cpu_seconds() };
             let never_sent = if is_one { Vec::new() } else { report.never_sent(&registered()) };
-            print!("{}", report.text(&what, began.elapsed(), &never_sent));
+            print!("{}", report.text(&what, &spent, &never_sent));
             match &report.missed[..] {
                 [] => Ok(()),
                 missed => bail!("these strike nothing in this run: {}", report::words(missed)),

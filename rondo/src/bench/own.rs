@@ -10,9 +10,9 @@ use sea_orm::{ConnectionTrait, Database, DatabaseBackend, Statement};
 use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
 
-use super::processes::{cpu_seconds, memory_bytes};
 use super::progress::Progress;
 use super::system::Operator;
+use crate::processes::{cpu_seconds, memory_bytes};
 use crate::services::Service;
 use crate::{child, run_folder};
 

@@ -14,9 +14,9 @@ use super::connection::Authority;
 use super::customers::log_in;
 use super::metrics::Metrics;
 use super::own::{Own, Places};
-use super::processes::{own_cpu_seconds, own_memory_bytes};
 use super::progress::Progress;
 use super::scene::Setup;
+use crate::processes::{own_cpu_seconds, own_memory_bytes};
 use crate::services::Service;
 
 const READY_WITHIN: Duration = Duration::from_secs(120);

@@ -27,6 +27,13 @@ pub(super) struct Report {
     pub(super) missed: Vec<Strike>,
 }
 
+/// What a simulation took.
+pub(super) struct Spent {
+    pub(super) time: Duration,
+    /// It runs on one core, which others may use meanwhile.
+    pub(super) cpu_seconds: f64,
+}
+
 impl Report {
     pub(super) fn add(&mut self, mode: Mode, sight: Sight) {
         *self.runs.entry(mode).or_default() += 1;
@@ -61,17 +68,17 @@ impl Report {
         commands.filter(|command| !self.sent.contains(command)).collect()
     }
 
-    pub(super) fn text(&self, what: &str, took: Duration, never_sent: &[String]) -> String {
+    pub(super) fn text(&self, what: &str, spent: &Spent, never_sent: &[String]) -> String {
         let mut text = String::new();
-        let seconds = took.as_secs_f64();
         let runs: Vec<String> =
             self.runs.iter().map(|(mode, count)| format!("{count} {}", mode.word())).collect();
         let _ = writeln!(text, "{what}: {} runs ({})", self.runs.values().sum::<u64>(), runs.join(", "));
         let _ = writeln!(
             text,
-            "{} sagas in {seconds:.1} s: {:.0} sagas a second; {} h of virtual time",
+            "{} sagas in {:.1} s: {:.0} sagas a second of one core; {} h of virtual time",
             self.sagas,
-            self.sagas as f64 / seconds,
+            spent.time.as_secs_f64(),
+            self.sagas as f64 / spent.cpu_seconds,
             self.lasted / SECOND / 3600
         );
         let _ = writeln!(

@@ -5,20 +5,20 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// CPU seconds (user and system) that a server has used: its processes, the main one first, and those
 /// children of the main one that have ended.
-pub(super) fn cpu_seconds(pids: &[i32]) -> f64 {
+pub(crate) fn cpu_seconds(pids: &[i32]) -> f64 {
     let own: u64 = pids.iter().filter_map(|pid| ticks(*pid)).map(|ticks| ticks.own).sum();
     let ended = pids.first().and_then(|pid| ticks(*pid)).map_or(0, |ticks| ticks.of_ended_children);
     (own + ended) as f64 / TICKS_PER_SECOND
 }
 
 /// CPU seconds of this very process.
-pub(super) fn own_cpu_seconds() -> f64 {
+pub(crate) fn own_cpu_seconds() -> f64 {
     cpu_seconds(&[i32::try_from(std::process::id()).unwrap_or_default()])
 }
 
 /// Bytes that processes of one program hold in memory. What they share (the files of the program, and of
 /// PostgreSQL its buffers) is counted once, as much of it as the largest of them sees.
-pub(super) fn memory_bytes(pids: &[i32]) -> u64 {
+pub(crate) fn memory_bytes(pids: &[i32]) -> u64 {
     let read = |pid| Some(Memory::parse(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?));
     let all: Vec<Memory> = pids.iter().filter_map(read).collect();
     let own: u64 = all.iter().map(|memory| memory.own).sum();
@@ -26,7 +26,7 @@ pub(super) fn memory_bytes(pids: &[i32]) -> u64 {
 }
 
 /// Bytes that this very process holds in memory.
-pub(super) fn own_memory_bytes() -> u64 {
+pub(crate) fn own_memory_bytes() -> u64 {
     memory_bytes(&[i32::try_from(std::process::id()).unwrap_or_default()])
 }
 
