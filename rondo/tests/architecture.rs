@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A crate may use these of ours, and no others.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("contracts", &[]),
+    ("trace", &[]),
     ("saga", &["contracts"]),
-    ("messaging", &["contracts"]),
+    ("messaging", &["contracts", "trace"]),
     ("migrations", &[]),
     ("sandbox", &[]),
     ("audit", &[]),
     ("model", &[]),
-    ("service", &["contracts", "messaging"]),
+    ("service", &["contracts", "messaging", "trace"]),
     ("auth", &["contracts", "messaging", "service"]),
     ("user", &["contracts", "messaging", "service"]),
     ("billing", &["contracts", "messaging", "service"]),

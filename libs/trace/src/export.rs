@@ -1,0 +1,112 @@
+//! Spans leave by OTLP over HTTP, in batches, on a thread of their own. Where none may wait any more they are
+//! dropped: whoever is traced never waits for whoever looks.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use opentelemetry::trace::{SpanKind, TraceId};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SamplingDecision, ShouldSample, SpanData, SpanProcessor,
+};
+
+/// Spans that may wait to be sent; about a kilobyte each.
+const QUEUE_SPANS: usize = 16_384;
+/// Spans sent in one request.
+const BATCH_SPANS: usize = 1_024;
+/// How long a span waits for others: what a process that is killed has not told yet.
+const SENT_EVERY: Duration = Duration::from_millis(500);
+/// How long a stopping process waits for the receiver.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+static EXPORTER: OnceLock<Exporter> = OnceLock::new();
+
+/// Where spans go.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// Base address of the receiver, `http://host:port`; spans go to `/v1/traces` there.
+    pub endpoint: String,
+    /// The share of new traces that is recorded, 0 to 1. Traces that a caller began are recorded if it says so.
+    pub ratio: f64,
+    /// The process: `service.name`.
+    pub process: String,
+}
+
+struct Exporter {
+    processor: BatchSpanProcessor,
+    ratio: f64,
+}
+
+/// Spans cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address has no meaning, or there is no HTTP client.
+    #[error("the receiver of traces: {0}")]
+    Exporter(#[from] ExporterBuildError),
+    /// Without TLS, a receiver beside the process is meant.
+    #[error("the receiver of traces must be http://host or http://host:port")]
+    Address,
+}
+
+/// Begins to send spans. A second call changes nothing.
+///
+/// # Errors
+/// The receiver's address has no meaning. One that does not answer is no error: its spans are dropped.
+pub fn start(export: &Export) -> Result<(), StartError> {
+    if EXPORTER.get().is_some() {
+        return Ok(());
+    }
+    let base = export.endpoint.trim_end_matches('/');
+    if !base.starts_with("http://") {
+        return Err(StartError::Address);
+    }
+    let exporter = SpanExporter::builder().with_http().with_endpoint(format!("{base}/v1/traces")).build()?;
+    let config = BatchConfigBuilder::default()
+        .with_max_queue_size(QUEUE_SPANS)
+        .with_max_export_batch_size(BATCH_SPANS)
+        .with_scheduled_delay(SENT_EVERY)
+        .build();
+    let mut processor = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
+    let resource = Resource::builder_empty()
+        .with_service_name(export.process.clone())
+        .with_attribute(KeyValue::new("service.namespace", "rondo"))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attribute(KeyValue::new("process.pid", i64::from(std::process::id())));
+    processor.set_resource(&resource.build());
+    let _ = EXPORTER.set(Exporter { processor, ratio: export.ratio });
+    Ok(())
+}
+
+/// Whether spans are sent.
+pub fn is_on() -> bool {
+    EXPORTER.get().is_some()
+}
+
+/// Sends what is left, for a while. Blocks its thread; spans that end later are dropped.
+pub fn stop() {
+    if let Some(exporter) = EXPORTER.get() {
+        // What could not be sent is lost, as everything here may be.
+        let _ = exporter.processor.shutdown_with_timeout(LAST_WORDS);
+    }
+}
+
+/// Whether a trace that begins with this id is recorded: the same answer in every process.
+pub(crate) fn samples(trace_id: u128) -> bool {
+    let Some(exporter) = EXPORTER.get() else { return false };
+    let id = TraceId::from(trace_id);
+    let sampler = Sampler::TraceIdRatioBased(exporter.ratio);
+    let result = sampler.should_sample(None, id, "", &SpanKind::Internal, &[], &[]);
+    result.decision == SamplingDecision::RecordAndSample
+}
+
+pub(crate) fn send(span: SpanData) {
+    if let Some(exporter) = EXPORTER.get() {
+        exporter.processor.on_end(span);
+    }
+}
+
+pub(crate) fn scope(name: &'static str) -> InstrumentationScope {
+    InstrumentationScope::builder(name).build()
+}
