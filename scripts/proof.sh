@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/steps.sh
 . scripts/steps.sh
 
-check "servers" scripts/install-servers.sh
+check "servers" scripts/install-servers.sh tests
 if run_step "build" cargo test --release --locked -p rondo --test system --no-run; then
     check_cargo_tests "proof" cargo test --release --locked -p rondo --test system -- \
         --ignored --test-threads=1 --nocapture "$@"

@@ -18,7 +18,7 @@ check_newman() {
     count_report "newman end to end" "$status" $sums
 }
 
-check "servers" scripts/install-servers.sh
+check "servers" scripts/install-servers.sh tests
 check "format" cargo fmt --all --check
 check "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 check "docs" document

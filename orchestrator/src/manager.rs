@@ -12,6 +12,7 @@ mod audit_row;
 mod decider;
 mod http;
 mod input;
+mod log_lines;
 mod moving;
 mod operated;
 mod pauses;

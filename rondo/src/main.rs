@@ -72,6 +72,7 @@ fn main() -> std::process::ExitCode {
             Command::Chaos(arguments) => Box::pin(chaos::run(*arguments)).await,
         }
     });
+    service::telemetry::stop_traces();
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => failed(&error),

@@ -69,6 +69,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let mut named = HashSet::new();
     services.retain(|service| named.insert(*service));
     telemetry::start_logs(&config.telemetry)?;
+    telemetry::start_traces(&config.telemetry, &name(&services))?;
     if let Some(words) = &crash.crash_at {
         crash::arm(words)?;
     }
@@ -94,6 +95,15 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         "serving"
     );
     Ok(service::run(house, parts, listeners).await?)
+}
+
+/// By which traces name the process.
+fn name(services: &[Served]) -> String {
+    let only = match services {
+        [one] => one.to_possible_value(),
+        _ => None,
+    };
+    only.map_or_else(|| "rondo".to_owned(), |value| value.get_name().to_owned())
 }
 
 impl Served {

@@ -39,6 +39,7 @@ pub(crate) struct UpArguments {
 pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
     let UpArguments { local, config, crash } = arguments;
     telemetry::start_logs(&config.telemetry)?;
+    telemetry::start_traces(&config.telemetry, "rondo")?;
     if let Some(words) = &crash.crash_at {
         crash::arm(words)?;
     }

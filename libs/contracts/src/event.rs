@@ -22,6 +22,8 @@ pub struct EventData {
     pub event_type: &'static str,
     /// See [`Event::about`].
     pub about: Uuid,
+    /// W3C trace context, where it is another than that of the input which it follows from.
+    pub traceparent: Option<String>,
     /// The payload.
     pub data: Box<RawValue>,
 }
@@ -31,6 +33,6 @@ impl<E: Event> From<E> for EventData {
         let data = serde_json::value::to_raw_value(&event).expect(
             "an event is a plain struct of strings, numbers, lists and options, which all have a JSON form",
         );
-        Self { event_type: E::TYPE, about: event.about(), data }
+        Self { event_type: E::TYPE, about: event.about(), traceparent: None, data }
     }
 }

@@ -31,6 +31,7 @@ use crate::decider::{Answer, Decided, Decider};
 use crate::failure::{BatchError, FailureKind};
 use crate::handle::{Arrived, CallError, Handle, LoopLimits, Origin};
 use crate::inbox::Inbox;
+use crate::log_lines;
 use crate::metric_names;
 use crate::outbox::StoredEvents;
 use crate::outgoing::Outgoing;
@@ -39,6 +40,7 @@ use crate::receiver::{Receiver, letter};
 use crate::rows::{Changes, Transaction};
 use crate::runtime::Runtime;
 use crate::silence::{SILENT_AFTER, silent};
+use crate::spans::BatchSpans;
 use crate::topology::Source;
 
 /// Tries of a batch that meets others on its rows before it is split like poison.
@@ -124,6 +126,7 @@ struct Committed<D: Decider> {
     set: D::Set,
     decided: Vec<Decided<D::Answer>>,
     stored: Option<StoredEvents>,
+    began: std::time::Instant,
     now: Timestamp,
 }
 
@@ -224,7 +227,8 @@ impl<D: Decider> BatchLoop<D> {
         // Postgres keeps microseconds: what is answered first must be what a repeat reads back.
         let now = chrono::Utc::now().trunc_subsecs(6);
         let changes = Changes::of(&tx);
-        let done = batch::decide(&*self.decider, &mut set, &inputs, changes, now, Uuid::now_v7);
+        let about = |index: usize| batch[index].about();
+        let done = batch::decide(&*self.decider, &mut set, &inputs, about, changes, now, Uuid::now_v7);
         let DecidedBatch { decided, stored, changes } = done;
         changes.run(&mut tx).await?;
         crash::reach(D::SERVICE, Point::BeforeCommit);
@@ -233,19 +237,24 @@ impl<D: Decider> BatchLoop<D> {
         histogram!(metric_names::BATCH_SIZE, "service" => D::SERVICE).record(batch.len() as f64);
         histogram!(metric_names::BATCH_SECONDS, "service" => D::SERVICE)
             .record(began.elapsed().as_secs_f64());
-        Ok(Committed { set, decided, stored, now })
+        Ok(Committed { set, decided, stored, began, now })
     }
 
     /// Answers callers and hands the rest to the publisher.
     fn deliver(&self, batch: Vec<Arrived<D>>, committed: Committed<D>) {
-        let Committed { set, decided, stored, now } = committed;
+        let Committed { set, decided, stored, began, now } = committed;
         if undoes(&batch, &decided) {
             crash::reach(D::SERVICE, Point::WhileUndoing);
         }
         crash::reach(D::SERVICE, Point::AfterCommitBeforePublish);
         self.decider.committed(set);
         let mut outgoing = Outgoing::new(now, stored);
-        for (arrived, decided) in batch.into_iter().zip(decided) {
+        let mut spans = BatchSpans::begin(D::SERVICE, began, batch.len());
+        log_lines::processed(&batch, &decided);
+        for (mut arrived, mut decided) in batch.into_iter().zip(decided) {
+            if let Some(spans) = &mut spans {
+                spans.processed(&mut arrived, &mut decided, &mut outgoing.spans);
+            }
             outgoing.commands.extend(decided.commands);
             match (arrived.origin, decided.answer) {
                 (Origin::Call { caller, .. }, Answer::Caller(answer)) => {
@@ -262,6 +271,9 @@ impl<D: Decider> BatchLoop<D> {
                 }
                 (Origin::Call { .. } | Origin::Own, _) => {}
             }
+        }
+        if let Some(spans) = spans {
+            spans.end();
         }
         if !outgoing.is_empty() {
             self.publisher.hand_over(outgoing);
@@ -294,7 +306,7 @@ fn give_up_late<D: Decider>(batch: Vec<Arrived<D>>) -> Vec<Arrived<D>> {
     let mut kept = Vec::with_capacity(batch.len());
     for arrived in batch {
         match arrived.origin {
-            Origin::Call { caller, give_up_at } if give_up_at <= now && !arrived.in_doubt => {
+            Origin::Call { caller, give_up_at, .. } if give_up_at <= now && !arrived.in_doubt => {
                 let _ = caller.send(Err(CallError::Unavailable));
             }
             origin => kept.push(Arrived { origin, ..arrived }),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
 use tokio_util::sync::CancellationToken;
+use trace::{Kind, Span, TraceContext};
 use uuid::Uuid;
 
 use crate::metric_names;
@@ -31,6 +32,9 @@ pub(crate) struct DeadLetter {
     pub(crate) item_id: Option<Uuid>,
     pub(crate) item_type: Option<String>,
     pub(crate) about: Option<Uuid>,
+    pub(crate) step: Option<String>,
+    /// The place in a trace that it comes from.
+    pub(crate) context: Option<TraceContext>,
     pub(crate) error: String,
     pub(crate) raw: Bytes,
     /// Of a message that is kept whole; see [`headers_json`].
@@ -65,11 +69,26 @@ impl DeadLetters {
         tracing::error!(
             service = self.service,
             subject = letter.subject,
-            item = ?letter.item_id,
+            item = letter.item_id.map(tracing::field::display),
+            saga = letter.about.map(tracing::field::display),
+            step = letter.step,
+            trace_id = letter.context.map(|context| context.trace_id()),
             error = letter.error,
             "put aside as a dead letter"
         );
+        self.trace(letter);
         true
+    }
+
+    /// Its error may quote what stands in it, and stays in the table.
+    fn trace(&self, letter: &DeadLetter) {
+        if let Some(parent) = letter.context.filter(|_| trace::is_on()) {
+            Span::under(parent, self.service, Kind::Consumer, format!("process {}", letter.subject))
+                .with_some("rondo.saga", letter.about.map(|id| id.to_string()))
+                .with_some("rondo.step", letter.step.clone())
+                .failed("put aside as a dead letter")
+                .end();
+        }
     }
 
     async fn write(&self, letter: &DeadLetter) -> Result<(), DbErr> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use trace::{About, TraceContext};
 
 use crate::decider::Decider;
 use crate::receiver::{Envelope, Receipt};
@@ -48,6 +49,15 @@ pub(crate) struct Arrived<D: Decider> {
 }
 
 impl<D: Decider> Arrived<D> {
+    /// What it is about, as far as its message or request says so.
+    pub(crate) fn about(&self) -> About<'_> {
+        match &self.origin {
+            Origin::Message { envelope, .. } => envelope.about(),
+            Origin::Call { request, .. } => About { request: *request, ..About::default() },
+            Origin::Own => About::default(),
+        }
+    }
+
     /// As it came, if it came as a message.
     pub(crate) fn raw(&self) -> Option<Bytes> {
         match &self.origin {
@@ -58,8 +68,16 @@ impl<D: Decider> Arrived<D> {
 }
 
 pub(crate) enum Origin<A> {
-    Message { envelope: Box<Envelope>, receipt: Receipt },
-    Call { caller: oneshot::Sender<Result<A, CallError>>, give_up_at: Instant },
+    Message {
+        envelope: Box<Envelope>,
+        receipt: Receipt,
+    },
+    Call {
+        caller: oneshot::Sender<Result<A, CallError>>,
+        give_up_at: Instant,
+        /// The place in a trace of the request that calls.
+        request: Option<TraceContext>,
+    },
     Own,
 }
 
@@ -107,7 +125,8 @@ impl<D: Decider> Handle<D> {
     /// See [`CallError`].
     pub async fn call(&self, input: D::Input) -> Result<D::Answer, CallError> {
         let (caller, answer) = oneshot::channel();
-        let origin = Origin::Call { caller, give_up_at: Instant::now() + self.call_wait_max };
+        let give_up_at = Instant::now() + self.call_wait_max;
+        let origin = Origin::Call { caller, give_up_at, request: trace::current() };
         self.calls.try_send(Arrived { input, origin, in_doubt: false }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CallError::Busy,
             mpsc::error::TrySendError::Closed(_) => CallError::Stopping,

@@ -24,6 +24,7 @@ mod failure;
 mod handle;
 pub mod idempotency;
 mod inbox;
+mod log_lines;
 pub mod metric_names;
 pub mod outbox;
 mod outgoing;
@@ -35,6 +36,7 @@ pub mod rows;
 mod runtime;
 mod silence;
 pub mod simulation;
+mod spans;
 pub mod topology;
 mod wake;
 

@@ -89,7 +89,10 @@ pub async fn store(
     events: &[EventData],
     now: Timestamp,
 ) -> Result<Option<StoredEvents>, DbErr> {
-    let Some((row, stored)) = row_of(service, events, now, Uuid::now_v7) else { return Ok(None) };
+    let of_request = trace::current().map(|context| context.to_string());
+    let traced = |event: &EventData| EventData { traceparent: of_request.clone(), ..event.clone() };
+    let events: Vec<EventData> = events.iter().map(traced).collect();
+    let Some((row, stored)) = row_of(service, &events, now, Uuid::now_v7) else { return Ok(None) };
     let sql = "INSERT INTO outbox (row_id, created_at, events) VALUES ($1, $2, $3)";
     let values: [Value; 3] = [row.row_id.into(), row.created_at.into(), row.events.into()];
     tx.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
@@ -116,7 +119,10 @@ fn row_of(
 }
 
 fn encode(service: &'static str, event: &EventData, id: Uuid, now: &str) -> EncodedItem {
-    let item = Item::of_event(service, event.event_type, id, event.about, now, &*event.data);
+    let item = Item {
+        traceparent: event.traceparent.as_deref().map(Into::into),
+        ..Item::of_event(service, event.event_type, id, event.about, now, &*event.data)
+    };
     // An `Item` is strings, numbers and JSON that already is JSON.
     let text = serde_json::to_string(&item).expect("an item always has a JSON form");
     EncodedItem { subject: event.event_type.into(), text }

@@ -4,6 +4,7 @@
 use chrono::SecondsFormat;
 use contracts::{ReplyData, Timestamp};
 use serde::Serialize;
+use trace::Span;
 
 use crate::decider::OutgoingCommand;
 use crate::envelope::{Batch, BatchWriter, Item};
@@ -20,11 +21,20 @@ pub(crate) struct Outgoing {
     pub(crate) stored: Option<StoredEvents>,
     /// When it was decided.
     pub(crate) now: Timestamp,
+    /// Of the commands and replies, until the streams have them; none where they are not recorded.
+    pub(crate) spans: Vec<Span>,
 }
 
 impl Outgoing {
     pub(crate) fn new(now: Timestamp, stored: Option<StoredEvents>) -> Self {
-        Self { commands: Vec::new(), replies: Vec::new(), receipts: Vec::new(), stored, now }
+        Self {
+            commands: Vec::new(),
+            replies: Vec::new(),
+            receipts: Vec::new(),
+            stored,
+            now,
+            spans: Vec::new(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

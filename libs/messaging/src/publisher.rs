@@ -26,6 +26,7 @@ use crate::outbox::{Reached, StoredEvents, Unmarked, Witness, Witnesses};
 use crate::outgoing::{Outgoing, Packed, Packer};
 use crate::runtime::Runtime;
 use crate::silence::heard;
+use crate::spans;
 use crate::topology::EVENTS;
 
 /// Batches that may wait for the publisher.
@@ -103,8 +104,10 @@ impl Publisher {
     /// Hands over what a batch decided. Without room it is dropped: everything in it is asked again.
     pub(crate) fn hand_over(&self, outgoing: Outgoing) {
         if let Err(refused) = self.queue.try_send(outgoing) {
-            let lost = refused.into_inner().items_count() as u64;
-            counter!(metric_names::PUBLISH_SKIPPED, "service" => self.service).increment(lost);
+            let lost = refused.into_inner();
+            counter!(metric_names::PUBLISH_SKIPPED, "service" => self.service)
+                .increment(lost.items_count() as u64);
+            spans::end_sent(lost.spans, false);
         }
     }
 
@@ -172,7 +175,7 @@ impl Task {
     }
 
     /// Publishes and acknowledges; says which rows of the outbox arrived.
-    async fn deliver(&self, batches: Vec<Outgoing>) -> Option<Reached> {
+    async fn deliver(&self, mut batches: Vec<Outgoing>) -> Option<Reached> {
         // Read before publishing: a stream made anew afterwards must not pass for the one that was
         // published to.
         let losses = self.witnesses.losses();
@@ -180,6 +183,8 @@ impl Task {
         let mut packer = Packer::default();
         batches.iter().for_each(|outgoing| outgoing.pack(self.service, &mut packer));
         let delivered = self.publish_until_done(packer.finish()).await;
+        let sent = batches.iter_mut().flat_map(|outgoing| std::mem::take(&mut outgoing.spans));
+        spans::end_sent(sent, delivered.all);
         if !delivered.all {
             return None; // The inputs come again, and the outbox remembers.
         }

@@ -11,6 +11,7 @@ use contracts::Direction;
 use futures::StreamExt;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
+use trace::About;
 use uuid::Uuid;
 
 use crate::bus::Bus;
@@ -89,6 +90,15 @@ impl Envelope {
             reply_to: item.replyto.map(Into::into),
             traceparent: item.traceparent.map(Into::into),
             raw,
+        }
+    }
+
+    pub(crate) fn about(&self) -> About<'_> {
+        About {
+            saga: Some(self.saga),
+            step: self.step.as_deref(),
+            traceparent: self.traceparent.as_deref(),
+            request: None,
         }
     }
 }
@@ -209,6 +219,8 @@ pub(crate) fn letter(subject: &str, envelope: Option<&Envelope>, error: String, 
         item_id: envelope.map(|envelope| envelope.id),
         item_type: envelope.map(|envelope| envelope.item_type.clone()),
         about: envelope.map(|envelope| envelope.saga),
+        step: envelope.and_then(|envelope| envelope.step.clone()),
+        context: envelope.and_then(|envelope| envelope.about().context()),
         error,
         headers: raw.headers_json(),
         raw: raw.bytes(),

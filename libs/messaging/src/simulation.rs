@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use contracts::Timestamp;
+use trace::About;
 use uuid::Uuid;
 
 use crate::batch;
@@ -99,7 +100,7 @@ pub async fn decide<D: Decider>(
     let inputs: Vec<&D::Input> = batch.iter().map(|given| &given.input).collect();
     let mut set = decider.load(&mut tx, &inputs).await?;
     let now = now();
-    let done = batch::decide(decider, &mut set, &inputs, Changes::of(&tx), now, new_id);
+    let done = batch::decide(decider, &mut set, &inputs, |_| About::default(), Changes::of(&tx), now, new_id);
     done.changes.run(&mut tx).await?;
     Ok(Ready { tx, set, decided: done.decided, stored: done.stored, now })
 }

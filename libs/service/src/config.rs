@@ -46,7 +46,7 @@ pub struct Config {
     /// How much is done at once.
     #[command(flatten)]
     pub loops: LoopConfig,
-    /// Logs.
+    /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
 }
@@ -284,7 +284,7 @@ impl Default for LoopConfig {
     }
 }
 
-/// Logs.
+/// Logs and traces.
 #[derive(Debug, Clone, Args)]
 pub struct TelemetryConfig {
     /// What is logged: a level, or directives as `info,sqlx=warn`.
@@ -293,6 +293,13 @@ pub struct TelemetryConfig {
     /// How log lines look.
     #[arg(id = "log_format", long = "log-format", env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub format: LogFormat,
+    /// Where traces are sent by OTLP over HTTP: the base address of a receiver, as `http://127.0.0.1:4318`.
+    /// Default: nowhere.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+    /// The share of new traces that is recorded, 0 to 1. Whoever calls with a trace of their own decides for it.
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = Self::default().trace_ratio, value_parser = share)]
+    pub trace_ratio: f64,
 }
 
 impl Default for TelemetryConfig {
@@ -300,8 +307,13 @@ impl Default for TelemetryConfig {
         // Of our libraries only what needs somebody's attention, and is not said by us.
         let filter =
             "info,sqlx=warn,sea_orm_migration=warn,async_nats=warn,axum_reverse_proxy=off".to_owned();
-        Self { filter, format: LogFormat::Text }
+        Self { filter, format: LogFormat::Text, otlp_endpoint: None, trace_ratio: 1.0 }
     }
+}
+
+fn share(word: &str) -> Result<f64, String> {
+    let share = word.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "is no number from 0 to 1".to_owned())
 }
 
 /// How log lines look.

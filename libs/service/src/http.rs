@@ -15,9 +15,10 @@ mod plain_words;
 mod prefer;
 mod problem;
 mod query;
-mod trace;
+pub(crate) mod trace;
 mod validate;
 
+pub use ::trace::TraceContext;
 pub use body::{BODY_BYTES_MAX, DISCARD_BYTES_MAX};
 pub use caller::{Caller, InternalCaller, Standing};
 pub use client_address::ClientAddress;
@@ -28,10 +29,8 @@ pub use path::Path;
 pub use prefer::PreferWait;
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::Query;
-pub use trace::Trace;
 pub use validate::{FieldError, FieldErrors, Validate};
 
 pub(crate) use body::{declared_length, discard, read as read_body};
 pub(crate) use caller::bearer_token;
 pub(crate) use client_address::Peer;
-pub(crate) use trace::{REQUEST, RequestContext};

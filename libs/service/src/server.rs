@@ -6,6 +6,7 @@ mod envelope;
 mod internal;
 mod openapi;
 mod public;
+mod request_span;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,13 +1,20 @@
-//! Logs and metrics of the process: installed once, whoever comes first.
+//! Logs, metrics and traces of the process: installed once, whoever comes first.
+
+mod line;
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{LogFormat, TelemetryConfig};
 use crate::metric_names;
+use line::Lines;
+
+type Subscriber = dyn tracing::Subscriber + Send + Sync;
 
 /// Upper bounds of duration histograms, in seconds.
 const DURATION_BUCKETS_SECONDS: [f64; 14] =
@@ -21,16 +28,44 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 ///
 /// # Errors
 /// The filter has no meaning.
-pub fn start_logs(config: &TelemetryConfig) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let filter = EnvFilter::try_new(&config.filter)?;
-    let lines =
-        fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+pub fn start_logs(config: &TelemetryConfig) -> Result<(), ParseError> {
+    let is_terminal = std::io::stderr().is_terminal();
+    let lines = subscriber(&config.filter, config.format, is_terminal, std::io::stderr)?;
     // An error means that a subscriber is there already: tests and `rondo up` may call twice.
-    let _ = match config.format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
+    let _ = tracing::subscriber::set_global_default(lines);
     Ok(())
+}
+
+fn subscriber<W>(filter: &str, format: LogFormat, ansi: bool, to: W) -> Result<Box<Subscriber>, ParseError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(to);
+    Ok(match format {
+        LogFormat::Text => {
+            Box::new(lines.map_event_format(|inner| Lines { inner: inner.with_ansi(ansi), format }).finish())
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            Box::new(lines.map_event_format(|inner| Lines { inner, format }).finish())
+        }
+    })
+}
+
+/// Begins to send traces, if it is configured where to. `process` names this one among others.
+///
+/// # Errors
+/// The receiver's address has no meaning.
+pub fn start_traces(config: &TelemetryConfig, process: &str) -> Result<(), trace::StartError> {
+    let Some(endpoint) = config.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()) else {
+        return Ok(());
+    };
+    trace::start(&trace::Export { endpoint, ratio: config.trace_ratio, process: process.to_owned() })
+}
+
+/// Sends what is left of the traces; blocks its thread for some seconds at most.
+pub fn stop_traces() {
+    trace::stop();
 }
 
 /// The metrics of this process; installs the recorder at the first call.

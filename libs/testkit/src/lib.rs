@@ -17,4 +17,4 @@ pub use http::{Answer, Client};
 pub use process::{Process, SIGNING_KEY, TestBed, service_token, token, token_for, token_in};
 pub use road::{Road, Said, command_item, delete_stream, event_item};
 pub use sandbox::free_port;
-pub use servers::{database, nats, own_postgres, postgres};
+pub use servers::{database, nats, own_postgres, postgres, tool};

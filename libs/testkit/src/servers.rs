@@ -44,6 +44,16 @@ pub async fn database(prefix: &str) -> String {
     postgres().await.create_database(&name).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// A program that scripts/install-servers.sh installs for tests.
+///
+/// # Panics
+/// It is not there.
+pub fn tool(name: &str) -> PathBuf {
+    let path = PathBuf::from(TOOLS).join(name);
+    assert!(path.is_file(), "{name} is missing: run `scripts/install-servers.sh tests`");
+    path
+}
+
 /// A NATS server of the test's own, with JetStream and a free port. Dropping it ends it.
 ///
 /// # Panics

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use contracts::Timestamp;
+use contracts::{EventData, Timestamp};
 use messaging::idempotency::{Earlier, RememberedRequest, earlier};
 use messaging::rows::{Changes, Hold, Rows, Transaction};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item, OutgoingCommand, until_answered};
@@ -13,12 +13,14 @@ use metrics::counter;
 use saga::{Definition, Effect, Instance};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
 use serde_json::value::to_raw_value;
+use service::http::TraceContext;
 use uuid::Uuid;
 
 use super::act::{Act, ActRefused, Acted};
 use super::admission::Admission;
 use super::audit_row::ActionRow;
 use super::input::{Answer, Input, Told};
+use super::log_lines;
 use super::moving::{Moved, move_saga};
 use super::pauses::{Held, KnownPauses};
 use super::saga_row::{HistoryRow, SagaRow};
@@ -202,13 +204,16 @@ impl<W: Workflow> ManagerDecider<W> {
         }
         let row = set.sagas.get(instance.id);
         let traceparent = row.and_then(|row| row.traceparent.clone());
+        let trace_id = || TraceContext::parse(traceparent.as_deref()?).map(|context| context.trace_id());
         let lasted = row.map(|row| now - row.created_at).unwrap_or_default();
         for effect in effects {
             match effect {
                 Effect::Send(send) => {
                     decided.commands.push(command::<W>(instance.id, send, traceparent.clone()));
                 }
-                Effect::Publish(event) => decided.events.push(event),
+                Effect::Publish(event) => {
+                    decided.events.push(EventData { traceparent: traceparent.clone(), ..event });
+                }
                 Effect::Decided(decision) => {
                     if let Some(row) = W::decided(&instance.data, &decision, now) {
                         set.rows.put(row);
@@ -228,10 +233,10 @@ impl<W: Workflow> ManagerDecider<W> {
                 }
                 Effect::Stuck { step, direction, why } => {
                     counter!(metric_names::SAGAS_STUCK, "workflow" => W::NAME, "step" => step).increment(1);
-                    tracing::error!(saga = %instance.id, workflow = definition.name(), step, %direction, ?why, "the saga is stuck");
+                    tracing::error!(saga = %instance.id, workflow = definition.name(), step, %direction, ?why, trace_id = trace_id(), "the saga is stuck");
                 }
                 Effect::Healed => {
-                    tracing::info!(saga = %instance.id, workflow = definition.name(), "the saga goes on");
+                    tracing::info!(saga = %instance.id, workflow = definition.name(), trace_id = trace_id(), "the saga goes on");
                 }
                 Effect::Ignored(why) => ignore::<W>(why.as_str()),
             }
@@ -362,6 +367,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
     }
 
     fn committed(&self, set: Self::Set) {
+        log_lines::happened(&self.definitions, &set.sagas, &set.history);
         self.admission.moved_on(&set.decided_after, set.finished);
         let row = |key: &Uuid| (*key, set.rows.get(*key).cloned());
         self.waiters.decided(set.decided.iter().map(row).collect());

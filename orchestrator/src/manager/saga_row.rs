@@ -7,6 +7,7 @@ use messaging::rows::Json;
 use saga::{Decision, Definition, Input, Instance, Note, Outcome, Phase, Record, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use service::http::TraceContext;
 use uuid::Uuid;
 
 record! {
@@ -115,6 +116,11 @@ impl SagaRow {
             state: self.state.0.clone(),
             data,
         })
+    }
+
+    /// The trace of the request that began it: 32 hexadecimal digits.
+    pub(crate) fn trace_id(&self) -> Option<String> {
+        TraceContext::parse(self.traceparent.as_deref()?).map(|context| context.trace_id())
     }
 
     /// Whom it waits for.

@@ -21,7 +21,7 @@ use service::http::documentation::{
     BodyProblems, Failures, IdempotencyKeyHeader, NotFound, ProblemBody, Unauthenticated, Unprocessable,
 };
 use service::http::{
-    Caller, FieldErrors, Json, Keyed, Listed, Page, PageParameters, Path, PreferWait, Problem, Trace,
+    Caller, FieldErrors, Json, Keyed, Listed, Page, PageParameters, Path, PreferWait, Problem, TraceContext,
     Validate,
 };
 use service::token::Role;
@@ -138,7 +138,7 @@ fn new_saga(order_id: Uuid, caller: &Caller, request: Keyed<NewOrder>) -> NewSag
         held_until: None,
     };
     let idempotency = key.map(|key| Key::new(caller.user_id, ROUTE, &key.key, key.body_hash));
-    let traceparent = Trace::current().to_string();
+    let traceparent = TraceContext::current().to_string();
     NewSaga { saga_id: order_id, data: order, traceparent, idempotency, wanted: None }
 }
 

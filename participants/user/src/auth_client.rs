@@ -78,7 +78,7 @@ impl AuthClient {
         let body = json!({ "user_id": user_id, "attempt": attempt, "email": email, "password": password });
         let request =
             self.client.post(&self.register_url).bearer_auth(self.token.expose_secret()).json(&body);
-        let traced = request.header("traceparent", service::http::Trace::current().to_string());
+        let traced = request.header("traceparent", service::http::TraceContext::current().to_string());
         let response = traced.send().await.map_err(|error| AuthError::Unavailable(error.to_string()))?;
         let status = response.status();
         if status == StatusCode::CREATED {

@@ -13,6 +13,8 @@ mod gateway;
 mod newman;
 mod orders;
 mod processes;
+mod receiver;
 mod replicas;
 mod sessions;
 mod simulation;
+mod traces;

@@ -2,7 +2,9 @@
 //! again.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -38,6 +40,8 @@ pub(crate) struct System {
     pub(crate) postgres: Postgres,
     pub(crate) nats: Nats,
     processes: BTreeMap<String, Process>,
+    /// Where what processes say is added; none: where the test itself says it.
+    pub(crate) log: Option<PathBuf>,
 }
 
 /// A `rondo serve` process.
@@ -55,7 +59,7 @@ impl System {
         for service in SERVICES {
             postgres.create_database(&database(service)).await.unwrap();
         }
-        let mut system = Self { postgres, nats, processes: BTreeMap::new() };
+        let mut system = Self { postgres, nats, processes: BTreeMap::new(), log: None };
         let migrated = system.rondo(&["migrate", "all"]).status().await.unwrap();
         assert!(migrated.success(), "the databases are brought up to date");
         for (name, services) in layout {
@@ -106,6 +110,9 @@ impl System {
         let mut command = self.rondo(&arguments);
         command.env("PUBLIC_ADDR", public.to_string()).env("INTERNAL_ADDR", internal.to_string());
         command.envs(environment.iter().copied());
+        if let Some(log) = &self.log {
+            command.stderr(File::options().create(true).append(true).open(log).unwrap());
+        }
         let child = command.spawn().unwrap();
         let services = services.iter().map(|&service| service.to_owned()).collect();
         self.processes.insert(name.to_owned(), Process { services, public, internal, child });

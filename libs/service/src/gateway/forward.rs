@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::headers;
 use crate::StartError;
-use crate::http::{Peer, Problem, Trace, read_body};
+use crate::http::{Peer, Problem, TraceContext, read_body};
 use crate::metric_names::GATEWAY_FAILURES;
 
 /// A service that is there accepts at once.
@@ -90,13 +90,7 @@ impl Upstream {
             ("broken", Problem::new(StatusCode::BAD_GATEWAY, "bad_gateway", detail))
         };
         metrics::counter!(GATEWAY_FAILURES, "service" => self.service, "kind" => kind).increment(1);
-        tracing::warn!(
-            service = self.service,
-            kind,
-            error = error.message(),
-            trace_id = Trace::current().id(),
-            "a service does not answer"
-        );
+        tracing::warn!(service = self.service, kind, error = error.message(), "a service does not answer");
         problem.retry_after(RETRY_AFTER)
     }
 }
@@ -111,7 +105,7 @@ pub(super) async fn forward(
     let body = read_body(body).await?;
     let peer = parts.extensions.remove::<Peer>();
     let peer = peer.ok_or_else(|| Problem::internal("a request without a peer"))?;
-    headers::rewrite(&mut parts.headers, &peer, &Trace::current());
+    headers::rewrite(&mut parts.headers, &peer, &TraceContext::current());
     // A service that restarts closes connections that a request may just have taken. Who only looks may
     // look twice.
     let again = parts.method.is_safe().then(|| (parts.clone(), body.clone()));

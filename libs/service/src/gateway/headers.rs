@@ -3,7 +3,7 @@
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, PROXY_AUTHORIZATION, UPGRADE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::http::{Peer, Trace};
+use crate::http::{Peer, TraceContext};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -15,7 +15,7 @@ const ORIGIN: [&str; 3] = ["x-forwarded-", "x-real-ip", "forwarded"];
 
 /// Makes the client's headers those of the forwarded request. The proxy takes off what belongs to one
 /// connection only (RFC 9110, 7.6.1).
-pub(super) fn rewrite(headers: &mut HeaderMap, peer: &Peer, trace: &Trace) {
+pub(super) fn rewrite(headers: &mut HeaderMap, peer: &Peer, trace: &TraceContext) {
     remove_nominated(headers);
     remove(headers, &IDENTITY);
     if !peer.is_trusted() {
@@ -62,7 +62,7 @@ mod tests {
         for (name, value) in said {
             headers.append(*name, value.parse().unwrap());
         }
-        rewrite(&mut headers, &peer, &Trace::new());
+        rewrite(&mut headers, &peer, &TraceContext::begin());
         headers.remove(TRACEPARENT).unwrap();
         headers
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::documentation::ProblemBody;
-use super::trace::REQUEST;
+use super::trace;
 use super::validate::{FieldError, FieldErrors};
 
 /// The media type of every error.
@@ -136,7 +136,7 @@ impl Problem {
 
     /// 500 `internal`. The error is logged here, once, and not shown.
     pub fn internal(error: &(impl std::fmt::Display + ?Sized)) -> Self {
-        tracing::error!(%error, trace_id = current_trace(), "a request failed");
+        tracing::error!(%error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on our side")
     }
 
@@ -168,10 +168,6 @@ impl Problem {
     }
 }
 
-fn current_trace() -> Option<String> {
-    REQUEST.try_with(|request| request.trace.id()).ok()
-}
-
 /// `out_of_stock` is titled "Out of stock": a title belongs to its code.
 fn title(code: &str) -> String {
     let mut title = code.replace('_', " ");
@@ -189,10 +185,10 @@ impl IntoResponse for Problem {
             title: title(&code),
             status: status.as_u16(),
             detail: detail.into_owned(),
-            instance: REQUEST.try_with(|request| request.uri.path().to_owned()).ok(),
+            instance: trace::path(),
             code: code.into_owned(),
             errors,
-            trace_id: current_trace(),
+            trace_id: trace::trace_id(),
             members,
         };
         // Every part is a string, a number or a JSON value already: it has a JSON form.
@@ -215,7 +211,7 @@ impl From<DbErr> for Problem {
         if !matches!(FailureKind::from(&error), FailureKind::Transient | FailureKind::LockTimeout) {
             return Self::internal(&error);
         }
-        tracing::warn!(%error, trace_id = current_trace(), "the database cannot answer now");
+        tracing::warn!(%error, "the database cannot answer now");
         Self::unavailable("database_unavailable", "the database cannot answer now", 1)
     }
 }

@@ -12,9 +12,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 
+use super::request_span::RequestSpan;
 use crate::http::{
-    BODY_BYTES_MAX, DISCARD_BYTES_MAX, InternalCaller, Problem, REQUEST, RequestContext, Trace, bearer_token,
-    declared_length, discard,
+    BODY_BYTES_MAX, DISCARD_BYTES_MAX, InternalCaller, Problem, TraceContext, bearer_token, declared_length,
+    discard, trace as request_trace,
 };
 use crate::metric_names::{HTTP_PANICS, HTTP_REQUEST_SECONDS};
 use crate::token::TokenVerifier;
@@ -41,11 +42,18 @@ pub(super) async fn envelope(
     let started = Instant::now();
     let method = method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let context = RequestContext { trace: Trace::of_request(request.headers()), uri: request.uri().clone() };
-    let trace_id = context.trace.id();
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let caller = request_trace::caller(request.headers());
+    let context = caller.map_or_else(TraceContext::begin, TraceContext::child);
+    let span = RequestSpan::begin(listener.name, caller, context, method, route);
 
-    let mut response = REQUEST.scope(context, listener.answer(request, next)).await;
+    let address = request.uri().clone();
+    let mut response = request_trace::scope(context, address, listener.answer(request, next)).await;
 
+    let status = response.status();
+    span.answered(status);
+    let trace_id = context.trace_id();
+    tracing::debug!(target: "requests", listener = listener.name, method, route, status = status.as_u16(), trace_id, "answered");
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(trace_id) {
         headers.insert(TRACE_ID, value);
@@ -56,8 +64,8 @@ pub(super) async fn envelope(
         HTTP_REQUEST_SECONDS,
         "listener" => listener.name,
         "method" => method,
-        "route" => route.as_ref().map_or("none", MatchedPath::as_str).to_owned(),
-        "status" => response.status().as_str().to_owned(),
+        "route" => route.to_owned(),
+        "status" => status.as_str().to_owned(),
     )
     .record(started.elapsed());
     response

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use service::config::Config;
 use service::http::{
-    Caller, FieldErrors, InternalCaller, Json, Keyed, Path, Problem, Trace, Validate, documentation::Failures,
+    Caller, FieldErrors, InternalCaller, Json, Keyed, Path, Problem, TraceContext, Validate,
+    documentation::Failures,
 };
 use service::token::{Claims, Role, Roles, SigningKey};
 use service::{House, Listeners, Part, ReadyCheck, StartError};
@@ -61,7 +62,7 @@ async fn make(_: Caller, Keyed { body, key }: Keyed<Thing>) -> Json<Value> {
 #[utoipa::path(get, path = "/api/v1/thing/{id}", responses((status = 200), Failures))]
 async fn read(caller: Caller, Path(id): Path<Uuid>) -> Result<Json<Value>, Problem> {
     caller.require(Role::Operator)?;
-    Ok(Json(serde_json::json!({ "id": id, "traceparent": Trace::current().to_string() })))
+    Ok(Json(serde_json::json!({ "id": id, "traceparent": TraceContext::current().to_string() })))
 }
 
 #[utoipa::path(get, path = "/api/v1/panic", responses((status = 200), Failures))]

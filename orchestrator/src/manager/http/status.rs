@@ -40,6 +40,10 @@ pub(crate) struct SagaStatus {
     allowed_actions: Vec<String>,
     /// What happened, the oldest first.
     history: Vec<SagaEvent>,
+    /// The trace of the request that began it: 32 hexadecimal digits; told to operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    trace_id: Option<String>,
     /// When it is asked again; none when it has ended; told to operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -120,6 +124,7 @@ impl SagaStatus {
             steps: view.steps.into_iter().map(SagaStep::of).collect(),
             allowed_actions: view.allowed_actions.into_iter().map(str::to_owned).collect(),
             history: view.history.into_iter().map(SagaEvent::of).collect(),
+            trace_id: row.trace_id(),
             wake_at: row.wake_at,
             created_at: row.created_at,
             finished_at: row.finished_at,
@@ -147,6 +152,7 @@ impl SagaStatus {
         self.allowed_actions.clear();
         self.waits_for.clear();
         self.wake_at = None;
+        self.trace_id = None;
         self.paused_by = None;
         for step in &mut self.steps {
             step.reason = step.reason.take().filter(|_| step.status == "refused");

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use service::http::documentation::{Failures, NotFound, ProblemBody, Unauthenticated};
-use service::http::{Caller, Json, Path, PreferWait, Problem, Trace};
+use service::http::{Caller, Json, Path, PreferWait, Problem, TraceContext};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -129,7 +129,7 @@ impl Orders {
         let new = NewSaga {
             saga_id: Cancellation::id_for(order_id),
             data: Cancellation(order),
-            traceparent: Trace::current().to_string(),
+            traceparent: TraceContext::current().to_string(),
             idempotency: None,
             wanted: Some(Wanted { action_id: Uuid::now_v7(), action: "cancel", reason: reason(&by), by }),
         };

@@ -67,6 +67,9 @@ fn why(saga: &Value) -> comfy_table::Table {
             lines.add_row([name(""), Cell::new(""), unread.into()]);
         }
     }
+    if !text(saga, "trace_id").is_empty() {
+        lines.add_row([name("trace"), text(saga, "trace_id").into()]);
+    }
     match text(saga, "finished_at") {
         "" => lines.add_row([name("begun"), when(text(saga, "created_at"), now).into()]),
         ended => lines.add_row([name("ended"), when(ended, now).into()]),
