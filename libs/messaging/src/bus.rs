@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::{ConnectOptions, ServerAddr};
+use percent_encoding::percent_decode_str;
 
 use crate::roads::Roads;
 
@@ -25,28 +27,49 @@ pub struct Bus {
 
 /// NATS could not be set up: a malformed URL or credentials.
 #[derive(Debug, thiserror::Error)]
-#[error("NATS at {url}: {source}")]
+#[error("NATS at {server}: {source}")]
 pub struct ConnectError {
-    url: String,
+    /// Without credentials.
+    server: String,
     source: async_nats::ConnectError,
 }
 
+/// Takes the credentials out of an address: the client would not use them there, and shows the address to
+/// whoever reads its log.
+fn log_in(options: ConnectOptions, address: ServerAddr) -> (ConnectOptions, String) {
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let login = address.username().map(plain).zip(address.password().map(plain));
+    let mut server = address.into_inner();
+    // Neither can fail: the address has a host.
+    let _ = server.set_username("");
+    let _ = server.set_password(None);
+    let options = match login {
+        Some((user, password)) => options.user_and_password(user, password),
+        None => options,
+    };
+    (options, server.to_string())
+}
+
 impl Bus {
-    /// Connects under a name that operators see on the server. A server that is away is no error:
-    /// the connection is made as soon as it is back, for ever.
+    /// Connects under a name that operators see on the server, with the user and password of the URL if it has
+    /// them. A server that is away is no error: the connection is made as soon as it is back, for ever.
     ///
     /// # Errors
     /// The URL or the credentials are malformed.
     pub async fn connect(url: &str, name: &str) -> Result<Self, ConnectError> {
-        let client = async_nats::ConnectOptions::new()
+        let unknown =
+            |source: std::io::Error| ConnectError { server: "its address".to_owned(), source: source.into() };
+        let address: ServerAddr = url.parse().map_err(unknown)?;
+        let (options, server) = log_in(ConnectOptions::new(), address);
+        let client = options
             .name(name)
             .retry_on_initial_connect()
             .max_reconnects(None)
             .reconnect_delay_callback(reconnect_pause)
             .ping_interval(Duration::from_secs(5))
-            .connect(url)
+            .connect(&server)
             .await
-            .map_err(|source| ConnectError { url: url.to_owned(), source })?;
+            .map_err(|source| ConnectError { server, source })?;
         let jetstream = ContextBuilder::new()
             .ack_timeout(PUBLISH_ACK_TIMEOUT)
             .timeout(PUBLISH_ACK_TIMEOUT)

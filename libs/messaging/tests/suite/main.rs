@@ -3,5 +3,6 @@
 
 mod broadcast;
 mod counter;
+mod credentials;
 mod failures;
 mod flow;
