@@ -2,6 +2,7 @@
 //! healthy waits behind them. The saga asks again anyway.
 
 mod desk;
+mod plain_error;
 mod trail;
 
 use std::time::Duration;
@@ -47,6 +48,13 @@ pub(crate) struct DeadLetters {
     service: &'static str,
     db: DatabaseConnection,
     shutdown: CancellationToken,
+}
+
+impl DeadLetter {
+    /// The same with an error that does not repeat what stands in it.
+    pub(crate) fn with_plain_error(self) -> Self {
+        Self { error: plain_error::without_values(&self.error), ..self }
+    }
 }
 
 impl DeadLetters {

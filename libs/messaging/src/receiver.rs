@@ -225,4 +225,5 @@ pub(crate) fn letter(subject: &str, envelope: Option<&Envelope>, error: String, 
         headers: raw.headers_json(),
         raw: raw.bytes(),
     }
+    .with_plain_error()
 }
