@@ -15,6 +15,7 @@ mod orders;
 mod processes;
 mod receiver;
 mod replicas;
+mod secrets;
 mod sessions;
 mod simulation;
 mod traces;
