@@ -123,6 +123,7 @@ async fn nothing_that_leaves_the_processes_tells_secrets_or_of_people() {
     all.append(&mut dead_letters(&system).await);
     all.append(&mut road.lock().unwrap());
     was_seen(&all);
+    is_well_formed(&all[0].text);
     let found = search(&all, &person.tokens);
     assert!(found.is_empty(), "{} finds:\n{}", found.len(), found.join("\n"));
 }
@@ -269,6 +270,19 @@ async fn dead_letters(system: &System) -> Vec<Searched> {
         }
     }
     all
+}
+
+/// One line an event, and each says of which saga, step and trace it is.
+fn is_well_formed(log: &str) {
+    let lines = log.lines().filter(|line| line.starts_with('{'));
+    let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).expect(line)).collect();
+    let of = |target: &'static str| lines.iter().filter(move |line| line["target"] == target);
+    for line in of("sagas").chain(of("messages")) {
+        assert!(line["saga"].is_string() && line["trace_id"].is_string(), "{line}");
+    }
+    let asks = |line: &&Value| line["item_type"].as_str().is_some_and(|what| !what.contains("user."));
+    let steps = of("messages").filter(asks).filter(|line| line["item_type"] != "order.order_confirmed.v1");
+    assert!(steps.inspect(|line| assert!(line["step"].is_string(), "{line}")).count() > 10);
 }
 
 /// Otherwise nothing would have been searched.
