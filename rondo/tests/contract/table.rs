@@ -28,7 +28,7 @@ const ORDERS: &str = "items[order_id user_id status reason? items[position_id qu
                       updated_at saga_id] next_cursor";
 const SAGA: &str = "saga_id workflow version key status paused paused_by? stuck \
                     steps[name kind status attempts reason? started_at? finished_at?] allowed_actions \
-                    history[seq at step? event attempt? detail? payload?] waits_for? wake_at? created_at finished_at?";
+                    history[seq at step? event attempt? detail? payload?] waits_for? trace_id? wake_at? created_at finished_at?";
 
 const DEAD_LETTERS: &str = "items[service letter_id group subject item_type? about? error times first_at last_at \
                             headers? payload]";
