@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use messaging::{Publisher, idempotency, outbox, topology};
-use service::{House, Part, StartError, database};
+use service::database::{self, Pool};
+use service::{House, Part, StartError};
 
 use manager::Operated;
 pub use manager::{UnknownVersion, Workflow, WorkflowManager, simulation};
@@ -34,9 +35,10 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
 /// # Errors
 /// The database is not configured or refuses, or open sagas use a version unknown here.
 pub async fn start(house: &House) -> Result<Part, StartError> {
+    messaging::describe(metric_names::ALL);
     let runtime = house.runtime();
-    let writer = house.database(SERVICE, WRITERS).await?;
-    let reader = house.database(SERVICE, READERS).await?;
+    let writer = house.database(SERVICE, Pool::Writer, WRITERS).await?;
+    let reader = house.database(SERVICE, Pool::Reader, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let events = Some(topology::events());
     outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), events, &runtime);
@@ -66,6 +68,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let cancellations = unless_told_to_stop(house, CancellationWorkflowManager::start(parts)).await?;
     let cancellations = cancellations.map_err(cannot_start)?;
     let workflows: [Arc<dyn Operated>; 2] = [Arc::new(orders.clone()), Arc::new(cancellations.clone())];
+    manager::start_census(simulation::names(), &reader, &runtime);
     debug_assert_eq!(workflows.each_ref().map(|workflow| workflow.name())[..], simulation::names());
     let sagas = manager::Sagas { reader: reader.clone(), workflows: Arc::new(workflows), pauses };
     let currency = house.config.business.currency.clone();

@@ -4,15 +4,18 @@
 //! `decider.rs` is the rule over a batch; `saga_row.rs` how a saga is stored; `sweep.rs` the clock that
 //! asks again; `act.rs` moving a saga on somebody's behalf, `audit_row.rs` the trail of it; `waiters.rs`
 //! those who wait for a decision; `admission.rs` the bound of open sagas; `pauses.rs` what must not be
-//! sent now, `moving.rs` one saga's move under it; `operated.rs` a workflow as operators meet it.
+//! sent now, `moving.rs` one saga's move under it; `operated.rs` a workflow as operators meet it; `measures.rs` and
+//! `census.rs` what is measured.
 
 mod act;
 mod admission;
 mod audit_row;
+mod census;
 mod decider;
 mod http;
 mod input;
 mod log_lines;
+mod measures;
 mod moving;
 mod operated;
 mod pauses;
@@ -39,6 +42,7 @@ use uuid::Uuid;
 
 pub(crate) use act::{Act, ActError, ActRefused, Acted, Actor, Wanted};
 pub(crate) use admission::{Admission, Bounds, admit};
+pub(crate) use census::start as start_census;
 use decider::ManagerDecider;
 pub(crate) use http::{SagaLine, SagaStatus, Sagas, customers_word, lines_from, routes, saga_status};
 use input::Told;
@@ -76,6 +80,10 @@ pub trait Workflow: Send + Sync + 'static {
     fn decided(data: &Self::Data, decision: &Decision, now: Timestamp) -> Option<Self::Row>;
     /// The row when the saga has ended, if that changes it.
     fn finished(data: &Self::Data, outcome: &Outcome, now: Timestamp) -> Option<Self::Row>;
+    /// The money that a saga moves when it passes its pivot, in minor units: for metrics alone.
+    fn worth(_data: &Self::Data) -> i64 {
+        0
+    }
     /// The row after an event of [`Workflow::HEARS`], if that changes it.
     fn heard(_row: &Self::Row, _event_type: &str, _now: Timestamp) -> Option<Self::Row> {
         None

@@ -8,7 +8,7 @@ mod proof;
 mod row;
 
 use contracts::delivery::{OrderReceived, OrderSent};
-use contracts::{Event, Timestamp};
+use contracts::{Amount, Event, Timestamp};
 use saga::{Cause, Decision, Definition, Outcome, Saga};
 
 pub use cancellation::{CancellationWorkflow, CancellationWorkflowManager};
@@ -80,6 +80,10 @@ impl Workflow for OrderWorkflow {
             Outcome::TurnedBack(cause) if cause.is_cancel() => Some(OrderRow::cancelled(order, now)),
             _ => None,
         }
+    }
+
+    fn worth(order: &Order) -> i64 {
+        order.total().map_or(0, Amount::get)
     }
 
     /// Forward only: whatever is repeated or late changes nothing.

@@ -16,7 +16,6 @@ use std::time::Duration;
 use chrono::SubsecRound;
 use contracts::{Direction, Outcome, Timestamp};
 use futures::FutureExt;
-use metrics::{counter, histogram};
 use sea_orm::DatabaseConnection;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -32,7 +31,7 @@ use crate::failure::{BatchError, FailureKind};
 use crate::handle::{Arrived, CallError, Handle, LoopLimits, Origin};
 use crate::inbox::Inbox;
 use crate::log_lines;
-use crate::metric_names;
+use crate::loop_metrics::LoopMetrics;
 use crate::outbox::StoredEvents;
 use crate::outgoing::Outgoing;
 use crate::publisher::Publisher;
@@ -42,6 +41,7 @@ use crate::runtime::Runtime;
 use crate::silence::{SILENT_AFTER, silent};
 use crate::spans::BatchSpans;
 use crate::topology::Source;
+use crate::watch;
 
 /// Tries of a batch that meets others on its rows before it is split like poison.
 const CONFLICTS_MAX: u32 = 16;
@@ -82,6 +82,7 @@ pub fn start<D: Decider>(
     let db = pools.writer;
     runtime.dead_letters.put_up(D::SERVICE, pools.reader, bus);
     let dead_letters = DeadLetters::new(D::SERVICE, db.clone(), runtime.shutdown.clone());
+    watch::service(D::SERVICE, &sources, pools.reader, bus, runtime);
     for source in sources {
         let receiver = Receiver {
             bus: bus.clone(),
@@ -94,19 +95,21 @@ pub fn start<D: Decider>(
         };
         runtime.tasks.spawn(receiver.run());
     }
-    let batch_loop = |calls, messages, gather, inputs_max| BatchLoop {
+    let batch_loop = |which, calls, messages, gather, inputs_max| BatchLoop {
         decider: Arc::clone(&decider),
         db: db.clone(),
         publisher: publisher.clone(),
         dead_letters: dead_letters.clone(),
         limits,
+        metrics: LoopMetrics::new(D::SERVICE, which),
         inbox: Inbox::new(calls, messages, gather, inputs_max),
         shutdown: runtime.shutdown.clone(),
     };
     let (_, no_calls) = mpsc::channel(1);
-    let prompt = batch_loop(called, prompt_messages, Duration::ZERO, limits.batch_inputs_max);
+    let prompt = batch_loop("prompt", called, prompt_messages, Duration::ZERO, limits.batch_inputs_max);
     runtime.tasks.spawn(prompt.run());
-    let patient = batch_loop(no_calls, patient_messages, limits.gather_max, limits.patient_inputs_max);
+    let patient =
+        batch_loop("patient", no_calls, patient_messages, limits.gather_max, limits.patient_inputs_max);
     runtime.tasks.spawn(patient.run());
     Handle::new(calls, limits.call_wait_max)
 }
@@ -117,6 +120,7 @@ struct BatchLoop<D: Decider> {
     publisher: Publisher,
     dead_letters: DeadLetters,
     limits: LoopLimits,
+    metrics: LoopMetrics,
     inbox: Inbox<D>,
     shutdown: CancellationToken,
 }
@@ -159,8 +163,7 @@ impl<D: Decider> BatchLoop<D> {
                 batch.iter_mut().for_each(|arrived| arrived.in_doubt = true);
             }
             let kind = error.kind();
-            counter!(metric_names::BATCH_FAILURES, "service" => D::SERVICE, "kind" => kind_name(kind))
-                .increment(1);
+            self.metrics.failed(kind);
             tracing::debug!(service = D::SERVICE, %error, ?kind, inputs = batch.len(), "a batch failed");
             match kind {
                 FailureKind::Conflict if conflicts < CONFLICTS_MAX => {
@@ -220,23 +223,25 @@ impl<D: Decider> BatchLoop<D> {
     }
 
     async fn transact(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
-        let began = std::time::Instant::now();
+        let mut clock = self.metrics.begin();
         let mut tx = Transaction::Postgres(self.db.get_postgres_connection_pool().begin().await?);
+        clock.stage_done();
         let inputs: Vec<&D::Input> = batch.iter().map(|arrived| &arrived.input).collect();
         let mut set = self.decider.load(&mut tx, &inputs).await?;
+        clock.stage_done();
         // Postgres keeps microseconds: what is answered first must be what a repeat reads back.
         let now = chrono::Utc::now().trunc_subsecs(6);
         let changes = Changes::of(&tx);
         let about = |index: usize| batch[index].about();
         let done = batch::decide(&*self.decider, &mut set, &inputs, about, changes, now, Uuid::now_v7);
         let DecidedBatch { decided, stored, changes } = done;
+        clock.stage_done();
         changes.run(&mut tx).await?;
+        clock.stage_done();
         crash::reach(D::SERVICE, Point::BeforeCommit);
         crash::meet(D::SERVICE, batch.iter().filter_map(Arrived::raw));
         tx.commit().await?;
-        histogram!(metric_names::BATCH_SIZE, "service" => D::SERVICE).record(batch.len() as f64);
-        histogram!(metric_names::BATCH_SECONDS, "service" => D::SERVICE)
-            .record(began.elapsed().as_secs_f64());
+        let began = clock.committed(batch.len());
         Ok(Committed { set, decided, stored, began, now })
     }
 
@@ -262,6 +267,7 @@ impl<D: Decider> BatchLoop<D> {
                     let _ = caller.send(Ok(answer));
                 }
                 (Origin::Message { envelope, receipt }, answer) => {
+                    receipt.decided(now);
                     match answer {
                         Answer::Reply(reply) => outgoing.replies.push((envelope, reply)),
                         Answer::NotHere => receipt.comes_again(),
@@ -323,15 +329,6 @@ fn split<D: Decider>(mut batch: Vec<Arrived<D>>, waiting: &mut VecDeque<Vec<Arri
 
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::random_range(0.5..1.0))
-}
-
-const fn kind_name(kind: FailureKind) -> &'static str {
-    match kind {
-        FailureKind::Conflict => "conflict",
-        FailureKind::LockTimeout => "lock_timeout",
-        FailureKind::Transient => "transient",
-        FailureKind::Poison => "poison",
-    }
 }
 
 /// Whether anything of a batch is an undo, asked for or just done.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::Stream;
 use contracts::{EventData, Timestamp};
-use metrics::counter;
+use metrics::{counter, gauge};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -219,12 +219,19 @@ pub fn start_relay(
     owned: Option<StreamSpec>,
     runtime: &Runtime,
 ) {
+    // From the beginning, so that their first increase is seen as one.
+    for name in [metric_names::OUTBOX_RESENT, metric_names::EVENTS_LOST] {
+        counter!(name, "service" => service).increment(0);
+    }
     let shutdown = runtime.shutdown.clone();
     let relay = Relay { service, bus, db, publisher, owned };
     runtime.tasks.spawn(async move {
         let mut ticks = tokio::time::interval(RELAY_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+            if let Err(error) = heard(relay.measure()).await {
+                tracing::debug!(service, %error, "the outbox was not counted");
+            }
             match shutdown.run_until_cancelled(relay.round()).await {
                 None | Some(Ok(())) => {}
                 // Its owner makes it; until then the events wait here.
@@ -256,6 +263,18 @@ enum RelayError {
 }
 
 impl Relay {
+    /// What waits, and since when. An id tells when its row was written.
+    async fn measure(&self) -> Result<(), DbErr> {
+        let sql = "SELECT count(*), min(row_id::text) FROM outbox WHERE sequence IS NULL";
+        let statement = Statement::from_string(DatabaseBackend::Postgres, sql);
+        let Some(row) = self.db.query_one_raw(statement).await? else { return Ok(()) };
+        let (unsent, oldest): (i64, Option<String>) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let oldest = oldest.and_then(|id| id.parse().ok()).map_or(0.0, age_seconds);
+        gauge!(metric_names::OUTBOX_UNSENT, "service" => self.service).set(unsent as f64);
+        gauge!(metric_names::OUTBOX_OLDEST_SECONDS, "service" => self.service).set(oldest);
+        Ok(())
+    }
+
     async fn round(&self) -> Result<(), RelayError> {
         // Before the look at the stream: what is published after a reconnection is in doubt until the next round.
         let epoch = self.bus.epoch();
@@ -314,6 +333,13 @@ fn read_row(row: &sea_orm::QueryResult) -> Result<StoredEvents, DbErr> {
     let raw: Vec<&RawValue> = serde_json::from_str(&texts).map_err(json)?;
     let items = raw.into_iter().map(|event| read_event(event).map_err(json));
     Ok(StoredEvents { row_id: row.try_get_by_index(0)?, items: items.collect::<Result<_, _>>()? })
+}
+
+/// How long ago an id was made.
+fn age_seconds(id: Uuid) -> f64 {
+    let made = id.get_timestamp().map(|at| at.to_unix());
+    let made = made.and_then(|(seconds, nanos)| Timestamp::from_timestamp(seconds.cast_signed(), nanos));
+    made.map_or(0.0, |made| (chrono::Utc::now() - made).as_seconds_f64().max(0.0))
 }
 
 /// The smallest UUIDv7 of a time: ids are in the order of time, so no index on a time is needed.

@@ -11,7 +11,6 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use bytes::Bytes;
 use contracts::Timestamp;
-use metrics::counter;
 use sea_orm::DatabaseConnection;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -21,7 +20,7 @@ use uuid::Uuid;
 use crate::bus::Bus;
 use crate::crash::{self, Point};
 use crate::envelope::BATCH_CONTENT_TYPE;
-use crate::metric_names;
+use crate::loop_metrics::PublishMetrics;
 use crate::outbox::{Reached, StoredEvents, Unmarked, Witness, Witnesses};
 use crate::outgoing::{Outgoing, Packed, Packer};
 use crate::runtime::Runtime;
@@ -49,7 +48,7 @@ pub struct Publisher {
     /// were promised.
     emptied: Arc<Notify>,
     witnesses: Witnesses,
-    service: &'static str,
+    metrics: PublishMetrics,
 }
 
 impl Publisher {
@@ -60,8 +59,10 @@ impl Publisher {
         let shutdown = runtime.shutdown.clone();
         let mut headers = HeaderMap::new();
         headers.insert("content-type", BATCH_CONTENT_TYPE);
+        let metrics = PublishMetrics::new(service);
         let task = Task {
             service,
+            metrics: metrics.clone(),
             bus,
             db,
             shutdown,
@@ -71,7 +72,7 @@ impl Publisher {
             headers,
         };
         runtime.tasks.spawn(task.run(queued));
-        Self { queue, emptied, witnesses, service }
+        Self { queue, emptied, witnesses, metrics }
     }
 
     /// Sends events that a committed transaction stored. Where there is no room they wait in the outbox.
@@ -105,8 +106,7 @@ impl Publisher {
     pub(crate) fn hand_over(&self, outgoing: Outgoing) {
         if let Err(refused) = self.queue.try_send(outgoing) {
             let lost = refused.into_inner();
-            counter!(metric_names::PUBLISH_SKIPPED, "service" => self.service)
-                .increment(lost.items_count() as u64);
+            self.metrics.skipped.increment(lost.items_count() as u64);
             spans::end_sent(lost.spans, false);
         }
     }
@@ -119,6 +119,7 @@ impl Publisher {
 
 struct Task {
     service: &'static str,
+    metrics: PublishMetrics,
     bus: Bus,
     db: DatabaseConnection,
     shutdown: CancellationToken,
@@ -180,6 +181,7 @@ impl Task {
         // published to.
         let losses = self.witnesses.losses();
         let events_stream = self.witnesses.stream_created_at();
+        let began = Instant::now();
         let mut packer = Packer::default();
         batches.iter().for_each(|outgoing| outgoing.pack(self.service, &mut packer));
         let delivered = self.publish_until_done(packer.finish()).await;
@@ -188,6 +190,7 @@ impl Task {
         if !delivered.all {
             return None; // The inputs come again, and the outbox remembers.
         }
+        self.metrics.seconds.record(began.elapsed());
         crash::reach(self.service, Point::AfterPublishBeforeAck);
         let rows: Vec<Uuid> =
             batches.iter().filter_map(|outgoing| Some(outgoing.stored.as_ref()?.row_id)).collect();
@@ -213,7 +216,7 @@ impl Task {
             let failed = self.publish_once(pending, &mut delivered).await;
             pending = Vec::new();
             for (message, kind) in failed {
-                counter!(metric_names::PUBLISH_FAILURES, "service" => self.service).increment(1);
+                self.metrics.failures.increment(1);
                 if stopping || (kind == PublishErrorKind::StreamNotFound && tries >= NO_STREAM_TRIES) {
                     tracing::warn!(
                         service = self.service,
@@ -270,9 +273,8 @@ impl Task {
         for (message, ack) in sent {
             match ack.await {
                 Ok(ack) => {
-                    counter!(metric_names::PUBLISHED_MESSAGES, "service" => self.service).increment(1);
-                    counter!(metric_names::PUBLISHED_ITEMS, "service" => self.service)
-                        .increment(message.batch.items);
+                    self.metrics.messages.increment(1);
+                    self.metrics.items.increment(message.batch.items);
                     if ack.stream == EVENTS {
                         let message = (ack.sequence, message.batch.payload);
                         delivered.events = delivered.events.take().max(Some(message));
@@ -298,8 +300,12 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_for_room_takes_none_from_batches_that_have_begun() {
         let (queue, mut queued) = mpsc::channel(QUEUE_BATCHES);
-        let publisher =
-            Publisher { queue, emptied: Arc::default(), witnesses: Witnesses::default(), service: "test" };
+        let publisher = Publisher {
+            queue,
+            emptied: Arc::default(),
+            witnesses: Witnesses::default(),
+            metrics: PublishMetrics::new("test"),
+        };
         let batch = || Outgoing::new(Timestamp::default(), None);
         while publisher.has_room() {
             publisher.hand_over(batch());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{self, AckKind};
-use contracts::Direction;
+use contracts::{Direction, Timestamp};
 use futures::StreamExt;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::decider::Decider;
 use crate::envelope::{self, Item, Raw};
 use crate::handle::{Arrived, Origin};
+use crate::step_times::{Passage, StepTimes};
 use crate::topology::Source;
 
 /// Messages pulled ahead: what is in hand is done well inside the ack wait.
@@ -38,15 +39,21 @@ pub(crate) struct Receipt(Arc<Unacknowledged>);
 
 struct Unacknowledged {
     message: jetstream::Message,
+    passage: Passage,
     open: AtomicUsize,
     /// Whether any of its items is left to another process.
     comes_again: AtomicBool,
 }
 
 impl Receipt {
-    fn new(message: jetstream::Message, items: usize) -> Self {
+    fn new(message: jetstream::Message, passage: Passage, items: usize) -> Self {
         let (open, comes_again) = (AtomicUsize::new(items), AtomicBool::new(false));
-        Self(Arc::new(Unacknowledged { message, open, comes_again }))
+        Self(Arc::new(Unacknowledged { message, passage, open, comes_again }))
+    }
+
+    /// One item was decided at this time, and that is committed.
+    pub(crate) fn decided(&self, now: Timestamp) {
+        self.0.passage.decided(now);
     }
 
     /// An item is left to another process: the whole message comes again, for repeats change nothing.
@@ -58,6 +65,9 @@ impl Receipt {
     pub(crate) async fn done(&self) {
         if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             let again = self.0.comes_again.load(Ordering::Acquire);
+            if !again {
+                self.0.passage.done();
+            }
             let kind = if again { AckKind::Nak(Some(AGAIN_AFTER)) } else { AckKind::Ack };
             let _ = self.0.message.ack_with(kind).await;
         }
@@ -119,12 +129,13 @@ impl<D: Decider> Receiver<D> {
     pub(crate) async fn run(self) {
         let mut pause = PAUSE_MIN;
         let shutdown = self.shutdown.clone();
+        let mut times = StepTimes::new(D::SERVICE, &self.source.consumer.stream);
         let forever = async {
             loop {
                 match self.bus.ensure_source(D::SERVICE, &self.source).await {
                     Ok(consumer) => {
                         pause = PAUSE_MIN;
-                        self.pump(&consumer).await;
+                        self.pump(&consumer, &mut times).await;
                     }
                     Err(error) => {
                         tracing::debug!(service = D::SERVICE, %error, "no consumer yet");
@@ -138,7 +149,7 @@ impl<D: Decider> Receiver<D> {
     }
 
     /// Takes messages until the consumer ends.
-    async fn pump(&self, consumer: &PullConsumer) {
+    async fn pump(&self, consumer: &PullConsumer, times: &mut StepTimes) {
         let stream = consumer
             .stream()
             .max_messages_per_batch(PULLED_AHEAD)
@@ -149,7 +160,7 @@ impl<D: Decider> Receiver<D> {
         let Ok(mut messages) = stream else { return };
         while let Some(next) = messages.next().await {
             match next {
-                Ok(message) => self.take(message).await,
+                Ok(message) => self.take(message, times).await,
                 Err(error) => {
                     tracing::info!(service = D::SERVICE, %error, "the consumer ended; it is made again");
                     return;
@@ -158,7 +169,7 @@ impl<D: Decider> Receiver<D> {
         }
     }
 
-    async fn take(&self, message: jetstream::Message) {
+    async fn take(&self, message: jetstream::Message, times: &mut StepTimes) {
         let payload = message.payload.clone();
         let headers = message.headers.clone();
         let found = envelope::open(&payload, headers.as_ref());
@@ -167,7 +178,8 @@ impl<D: Decider> Receiver<D> {
             return;
         }
         let subject = message.subject.to_string();
-        let receipt = Receipt::new(message, found.len());
+        let passage = times.arrived(&message, &found);
+        let receipt = Receipt::new(message, passage, found.len());
         for envelope::Found { raw, item } in found {
             let arrived = item
                 .map_err(|error| (None, error))

@@ -1,8 +1,11 @@
 //! A service's connections to its database, with the session settings that keep a frozen or slow
 //! process from holding rows.
 
+mod watch;
+
 use std::time::Duration;
 
+use messaging::Runtime;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_retry::Retry;
@@ -37,6 +40,40 @@ const SESSION_SETTINGS: [(&str, &str); 12] = [
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "2"),
 ];
+
+/// What a service's connections are for; in metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// For the loops alone.
+    Writer,
+    /// For everything else. A service has one of these.
+    Reader,
+}
+
+impl Pool {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Writer => "writer",
+            Self::Reader => "reader",
+        }
+    }
+}
+
+/// As [`connect`], and the pool and its database are measured from then on.
+///
+/// # Errors
+/// As [`connect`].
+pub(crate) async fn connect_watched(
+    url: &SecretString,
+    service: &'static str,
+    (pool, max_connections): (Pool, u32),
+    draining: &CancellationToken,
+    runtime: &Runtime,
+) -> Result<DatabaseConnection, StartError> {
+    let db = connect(url, service, max_connections, draining).await?;
+    watch::start(service, pool, max_connections, &db, runtime);
+    Ok(db)
+}
 
 /// Connects to `url` as `application_name`, asking again until it works or `shutdown` is cancelled.
 ///

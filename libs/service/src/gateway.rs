@@ -43,11 +43,13 @@ pub async fn run(
     telemetry::metrics();
     let client = forward::client();
     let mut table = Vec::with_capacity(services.len());
+    let mut owners = server::Owners::default();
     for Behind { service, api } in services {
         let url = gateway.public_url(http, service);
         let url = url.ok_or_else(|| StartError::Missing(format!("{}_PUBLIC_URL", service.to_uppercase())))?;
+        owners.extend(server::owned(service, &api));
         table.push((Upstream::new(service, url, &client, gateway.timeout())?, api));
     }
-    server::run_gateway(routes::router(table), http, listeners, draining).await;
+    server::run_gateway(routes::router(table), owners, http, listeners, draining).await;
     Ok(())
 }

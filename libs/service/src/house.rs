@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::database::{self, Pool};
 use crate::token::{KeyError, SigningKey, TokenVerifier, verification_keys};
 
 /// What the services of one process share. Cheap to clone.
@@ -90,6 +91,7 @@ impl House {
             None => TokenVerifier::with_source(&config.http.auth_public_url())?,
         };
         let runtime = Runtime::default();
+        messaging::watch::connection(&bus, &runtime);
         let revocations = tokens.revocations().clone();
         let hear = move |heard: broadcast::Heard<'_>| revocations.hear(&heard);
         broadcast::listen(bus.clone(), topology::SESSIONS, hear, &runtime);
@@ -117,19 +119,21 @@ impl House {
         LoopLimits { batch_inputs_max, patient_inputs_max, ..LoopLimits::default() }
     }
 
-    /// Connects to a service's database, however long that takes.
+    /// Connects to a service's database, however long that takes, and measures it from then on.
     ///
     /// # Errors
     /// Its address is missing or has no meaning, or the process was told to stop.
     pub async fn database(
         &self,
         service: &'static str,
+        pool: Pool,
         max_connections: u32,
     ) -> Result<DatabaseConnection, StartError> {
         let url = self.config.databases.url(service);
         let url =
             url.ok_or_else(|| StartError::Missing(format!("{}_DATABASE_URL", service.to_uppercase())))?;
-        crate::database::connect(url, service, max_connections, &self.draining).await
+        let pool = (pool, max_connections);
+        database::connect_watched(url, service, pool, &self.draining, &self.runtime()).await
     }
 
     /// Auth's signing key, if this process has it.

@@ -1,37 +1,44 @@
-//! The names of the house's own metrics: each is one constant, and dashboards are tested against them.
+//! The house's own metrics. What is read from a database is exported the same by every replica: take the largest, not
+//! the sum.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
-
-/// Seconds from a request's head to its response's head, by `route`, `method`, `status` and
-/// `listener`; its `_count` is the number of requests.
-pub const HTTP_REQUEST_SECONDS: &str = "rondo_http_request_duration_seconds";
-/// Connections that are open, by `listener`.
-pub const HTTP_CONNECTIONS: &str = "rondo_http_connections_open";
-/// Handlers that panicked; each was answered 500.
-pub const HTTP_PANICS: &str = "rondo_http_panics_total";
-/// Fetches of auth's keys, by `result`.
-pub const JWKS_FETCHES: &str = "rondo_jwks_fetches_total";
-/// Revoked sessions and changed roles that this process refuses tokens for.
-pub const REVOCATIONS_KNOWN: &str = "rondo_revocations_known";
-
-/// Requests that a gateway could not have answered, by `service` and `kind` (`away`, `broken`,
-/// `timeout`).
-pub const GATEWAY_FAILURES: &str = "rondo_gateway_failures_total";
-
-/// Tells the recorder what the names mean.
-pub(crate) fn describe() {
-    describe_histogram!(
-        HTTP_REQUEST_SECONDS,
-        Unit::Seconds,
-        "Time from a request's head to its response's head"
-    );
-    describe_gauge!(HTTP_CONNECTIONS, Unit::Count, "Open connections");
-    describe_counter!(HTTP_PANICS, Unit::Count, "Handlers that panicked");
-    describe_counter!(JWKS_FETCHES, Unit::Count, "Fetches of auth's keys");
-    describe_counter!(
-        GATEWAY_FAILURES,
-        Unit::Count,
-        "Requests that a service behind the gateway did not answer"
-    );
-    describe_gauge!(REVOCATIONS_KNOWN, Unit::Count, "Revocations that this process knows");
+messaging::metric_names! {
+    /// Which build runs: always 1.
+    Gauge BUILD_INFO = "rondo_build_info", Count, ["version"];
+    /// Which services this process runs: always 1.
+    Gauge SERVICE_INFO = "rondo_service_info", Count, ["service"];
+    /// Time from a request's head to its response's head. Requests that no route was found for have the route `none`.
+    Histogram HTTP_REQUEST_SECONDS = "rondo_http_request_duration_seconds", Seconds,
+        ["listener", "service", "method", "route", "status"];
+    /// Connections that are open.
+    Gauge HTTP_CONNECTIONS = "rondo_http_connections_open", Count, ["listener"];
+    /// Handlers that panicked; each was answered 500.
+    Counter HTTP_PANICS = "rondo_http_panics_total", Count, [];
+    /// Fetches of auth's keys.
+    Counter JWKS_FETCHES = "rondo_jwks_fetches_total", Count, ["result"];
+    /// Revoked sessions and changed roles that this process refuses tokens for.
+    Gauge REVOCATIONS_KNOWN = "rondo_revocations_known", Count, [];
+    /// Requests that a service behind the gateway did not answer: away, broken, timeout.
+    Counter GATEWAY_FAILURES = "rondo_gateway_failures_total", Count, ["service", "kind"];
+    /// Connections of a pool to its database by what they do: idle, used.
+    Gauge POOL_CONNECTIONS = "rondo_pool_connections", Count, ["service", "pool", "state"];
+    /// Connections that a pool may have.
+    Gauge POOL_CONNECTIONS_MAX = "rondo_pool_connections_max", Count, ["service", "pool"];
+    /// Whether the service's database answered when it was looked at last: 1 or 0.
+    Gauge DATABASE_UP = "rondo_database_up", Count, ["service"];
+    /// Size of the service's database on disk.
+    Gauge DATABASE_BYTES = "rondo_database_size_bytes", Bytes, ["service"];
+    /// Sessions in the service's database, whoever has them.
+    Gauge DATABASE_SESSIONS = "rondo_database_sessions", Count, ["service"];
+    /// Age of the oldest transaction that is open in the service's database.
+    Gauge DATABASE_OLDEST_TRANSACTION = "rondo_database_oldest_transaction_seconds", Seconds, ["service"];
+    /// Transactions of the service's database by how they ended: commit, rollback.
+    Counter DATABASE_TRANSACTIONS = "rondo_database_transactions_total", Count, ["service", "ended"];
+    /// Deadlocks in the service's database.
+    Counter DATABASE_DEADLOCKS = "rondo_database_deadlocks_total", Count, ["service"];
+    /// Pages that the service's database wanted by where they were found: cache, disk.
+    Counter DATABASE_PAGES = "rondo_database_pages_total", Count, ["service", "found"];
+    /// Rows of the service's database that were updated: in place (hot), or with new entries in every index (cold).
+    Counter DATABASE_UPDATES = "rondo_database_updates_total", Count, ["service", "how"];
+    /// Rows of the service's database that nobody sees any more and no vacuum has removed.
+    Gauge DATABASE_DEAD_ROWS = "rondo_database_dead_rows", Count, ["service"];
 }

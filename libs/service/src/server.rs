@@ -8,15 +8,18 @@ mod openapi;
 mod public;
 mod request_span;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::HttpConfig;
+use crate::metric_names::SERVICE_INFO;
 use crate::{House, Part, StartError, dead_letters, telemetry};
 use connections::Server;
 
@@ -91,11 +94,13 @@ pub async fn run(house: House, parts: Vec<Part>, listeners: Listeners) -> Result
 /// Serves a gateway's routes until `draining` is cancelled; requests in flight finish within the grace.
 pub(crate) async fn run_gateway(
     routes: OpenApiRouter,
+    owners: Owners,
     http: &HttpConfig,
     listeners: Listeners,
     draining: CancellationToken,
 ) {
-    let public = public::shown(openapi::base().merge(routes), None);
+    let public = public::shown(openapi::base().merge(routes), owners, None);
+    metrics::gauge!(SERVICE_INFO, "service" => "gateway").set(1.0);
     let internal = internal::gateway_router(draining.clone());
     let serving = Serving::start(listeners, public, internal, http);
     keep_metrics(draining).await;
@@ -129,14 +134,30 @@ fn grace(http: &HttpConfig) -> Duration {
 
 fn routers(house: &House, parts: Vec<Part>) -> (Router, Router) {
     let (mut public, mut internal) = (openapi::base(), openapi::base());
+    let (mut public_owners, mut internal_owners) = (Owners::default(), Owners::default());
     let mut checks = Vec::new();
     for part in parts {
+        metrics::gauge!(SERVICE_INFO, "service" => part.name).set(1.0);
+        public_owners.extend(owned(part.name, part.public.get_openapi()));
+        internal_owners.extend(owned(part.name, part.internal.get_openapi()));
         public = public.merge(part.public);
         internal = internal.merge(part.internal);
         checks.extend(part.ready.into_iter().map(|check| (format!("{}.{}", part.name, check.name), check)));
     }
     internal = internal.merge(dead_letters::routes(house.dead_letters.clone()));
-    (public::router(house, public), internal::router(house, internal, checks))
+    let public = public::router(house, public, public_owners);
+    (public, internal::router(house, internal, internal_owners, checks))
+}
+
+/// Whose a route is; what is in nobody's document is the house's own.
+pub(crate) type Owners = HashMap<String, &'static str>;
+
+/// The routes of a document, as a service's.
+pub(crate) fn owned(
+    service: &'static str,
+    document: &OpenApi,
+) -> impl Iterator<Item = (String, &'static str)> {
+    document.paths.paths.keys().map(move |path| (path.clone(), service))
 }
 
 async fn keep_metrics(shutdown: CancellationToken) {

@@ -19,6 +19,9 @@ type Subscriber = dyn tracing::Subscriber + Send + Sync;
 /// Upper bounds of duration histograms, in seconds.
 const DURATION_BUCKETS_SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Upper bounds of how long whole sagas take, in seconds: while something is away they wait for it.
+const SAGA_BUCKETS_SECONDS: [f64; 16] =
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 86_400.0];
 /// Upper bounds of histograms that count things (inputs of a batch, messages of a publish).
 const SIZE_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
@@ -71,20 +74,24 @@ pub fn stop_traces() {
 /// The metrics of this process; installs the recorder at the first call.
 pub fn metrics() -> &'static PrometheusHandle {
     METRICS.get_or_init(|| {
-        let recorder = PrometheusBuilder::new().set_buckets(&DURATION_BUCKETS_SECONDS).map(with_size_buckets);
+        let recorder = PrometheusBuilder::new().set_buckets(&DURATION_BUCKETS_SECONDS).map(with_own_buckets);
         // The buckets are constants and not empty, which is the only error there is.
         let recorder = recorder.unwrap_or_default().build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another metrics recorder is installed: /metrics will be empty");
         }
-        metric_names::describe();
+        messaging::describe(messaging::metric_names::ALL);
+        messaging::describe(metric_names::ALL);
+        metrics::gauge!(metric_names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         handle
     })
 }
 
-fn with_size_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
+fn with_own_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
     use metrics_exporter_prometheus::Matcher;
     let sizes = Matcher::Suffix("_size".to_owned());
-    builder.set_buckets_for_metric(sizes, &SIZE_BUCKETS).unwrap_or_default()
+    let sagas = Matcher::Prefix("rondo_saga_".to_owned());
+    let builder = builder.set_buckets_for_metric(sizes, &SIZE_BUCKETS).unwrap_or_default();
+    builder.set_buckets_for_metric(sagas, &SAGA_BUCKETS_SECONDS).unwrap_or_default()
 }

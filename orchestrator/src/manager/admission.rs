@@ -15,7 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use messaging::{Runtime, heard};
-use metrics::gauge;
+use metrics::{counter, gauge};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 use service::http::Problem;
 
@@ -176,6 +176,7 @@ pub(crate) async fn admit(State(admission): State<Arc<Admission>>, request: Requ
     if admission.has_room() {
         return next.run(request).await;
     }
+    counter!(metric_names::SAGAS_NOT_ADMITTED).increment(1);
     let detail = "too many orders are in progress; please try again in a moment";
     Problem::unavailable("overloaded", detail, RETRY_AFTER_SECONDS).into_response()
 }

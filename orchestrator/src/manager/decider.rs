@@ -4,7 +4,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use contracts::{EventData, Timestamp};
 use messaging::idempotency::{Earlier, RememberedRequest, earlier};
 use messaging::rows::{Changes, Hold, Rows, Transaction};
@@ -21,6 +20,7 @@ use super::admission::Admission;
 use super::audit_row::ActionRow;
 use super::input::{Answer, Input, Told};
 use super::log_lines;
+use super::measures::{Measures, Tally};
 use super::moving::{Moved, move_saga};
 use super::pauses::{Held, KnownPauses};
 use super::saga_row::{HistoryRow, SagaRow};
@@ -41,10 +41,8 @@ pub struct Set<R> {
     rows: Rows<R>,
     /// Of these the fate is known now: their waiters are woken after the commit.
     decided: Vec<Uuid>,
-    /// How long those took whose fate was decided in this batch.
-    decided_after: Vec<TimeDelta>,
-    /// Sagas that ended in this batch.
-    finished: u64,
+    /// What is counted after the commit.
+    tally: Tally,
 }
 
 /// Decides for one workflow.
@@ -53,6 +51,7 @@ pub struct ManagerDecider<W: Workflow> {
     waiters: Arc<Waiters<W::Row>>,
     admission: Arc<Admission>,
     pauses: Arc<KnownPauses>,
+    measures: Measures,
     workflow: PhantomData<fn() -> W>,
 }
 
@@ -66,7 +65,8 @@ impl<W: Workflow> ManagerDecider<W> {
         assert!(definitions.iter().all(|definition| definition.name() == W::NAME), "one workflow, one name");
         let starts = |definition: &Definition<W::Data>| definition.version() == W::START_VERSION;
         assert!(definitions.iter().any(starts), "the version to start is among those that are known");
-        Self { definitions, waiters, admission, pauses, workflow: PhantomData }
+        let measures = Measures::new::<W>();
+        Self { definitions, waiters, admission, pauses, measures, workflow: PhantomData }
     }
 
     /// A process that lacks a version which open sagas use must not run: it could not move them.
@@ -115,7 +115,7 @@ impl<W: Workflow> ManagerDecider<W> {
             let answer = to_raw_value(&key).expect("a UUID has a JSON form");
             set.remembered.insert(idempotency.remember(answer, now));
         }
-        counter!(metric_names::SAGAS_STARTED, "workflow" => W::NAME).increment(1);
+        set.tally.started();
         let saga = SagaRow::new(definition, &moved.instance, key, new.traceparent.clone(), now)
             .expect("a saga's data is a plain struct with a JSON form");
         if let Some(wanted) = &new.wanted {
@@ -209,6 +209,7 @@ impl<W: Workflow> ManagerDecider<W> {
         for effect in effects {
             match effect {
                 Effect::Send(send) => {
+                    set.tally.sent(&send);
                     decided.commands.push(command::<W>(instance.id, send, traceparent.clone()));
                 }
                 Effect::Publish(event) => {
@@ -219,13 +220,10 @@ impl<W: Workflow> ManagerDecider<W> {
                         set.rows.put(row);
                     }
                     set.decided.push(W::key(&instance.data));
-                    set.decided_after.push(lasted);
+                    set.tally.decided(&decision, lasted, W::worth(&instance.data));
                 }
                 Effect::Finished(outcome) => {
-                    set.finished += 1;
-                    let status = outcome.status().as_str();
-                    counter!(metric_names::SAGAS_FINISHED, "workflow" => W::NAME, "outcome" => status)
-                        .increment(1);
+                    set.tally.finished(outcome.status(), lasted);
                     if let Some(row) = W::finished(&instance.data, &outcome, now) {
                         set.rows.put(row);
                         set.decided.push(W::key(&instance.data));
@@ -344,8 +342,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
             // After the sagas, for a milestone changes both in that order.
             rows: Rows::load(tx, &heard, Hold::Locked).await?,
             decided: Vec::new(),
-            decided_after: Vec::new(),
-            finished: 0,
+            tally: Tally::default(),
         })
     }
 
@@ -368,7 +365,8 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
 
     fn committed(&self, set: Self::Set) {
         log_lines::happened(&self.definitions, &set.sagas, &set.history);
-        self.admission.moved_on(&set.decided_after, set.finished);
+        self.admission.moved_on(set.tally.decided_after(), set.tally.ended());
+        self.measures.count(&set.tally);
         let row = |key: &Uuid| (*key, set.rows.get(*key).cloned());
         self.waiters.decided(set.decided.iter().map(row).collect());
     }

@@ -99,7 +99,7 @@ release!(Newer, 2, [first(), second()]);
 
 async fn manager<W: Workflow>(house: &House) -> Result<WorkflowManager<W>, ManagerError> {
     let runtime = house.runtime();
-    let db = house.database(crate::SERVICE, 4).await.unwrap();
+    let db = house.database(crate::SERVICE, service::database::Pool::Reader, 4).await.unwrap();
     house.bus.ensure_stream(crate::SERVICE, &topology::events()).await.unwrap();
     let bounds = Bounds { open_sagas_max: 1_000, ..Bounds::default() };
     let parts = Parts {

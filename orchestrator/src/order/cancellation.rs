@@ -1,12 +1,12 @@
 //! Cancelling a confirmed order: a workflow of its own. Delivery decides, for whoever is quicker than the
 //! courier: once the delivery is off nothing can stop the rest.
 
-use contracts::Timestamp;
 use contracts::billing::RefundOrder;
 use contracts::delivery::CancelDelivery;
 use contracts::notification::{LetterKind, Notify};
 use contracts::order::OrderCancelled;
 use contracts::stock::ReleaseStock;
+use contracts::{Amount, Timestamp};
 use saga::{Decision, Definition, Outcome, Saga};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -101,6 +101,10 @@ impl Workflow for CancellationWorkflow {
     /// A cancelled order is so once everything is undone.
     fn decided(_: &Cancellation, _: &Decision, _: Timestamp) -> Option<OrderRow> {
         None
+    }
+
+    fn worth(cancellation: &Cancellation) -> i64 {
+        cancellation.0.total().map_or(0, Amount::get)
     }
 
     fn finished(cancellation: &Cancellation, outcome: &Outcome, now: Timestamp) -> Option<OrderRow> {

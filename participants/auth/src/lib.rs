@@ -22,8 +22,9 @@ use std::sync::Arc;
 use jsonwebtoken::jwk::JwkSet;
 use sea_orm::DatabaseConnection;
 use service::config::SecurityConfig;
+use service::database::{self, Pool};
 use service::token::SigningKey;
-use service::{House, Part, StartError, database};
+use service::{House, Part, StartError};
 
 use announcer::Announcer;
 use passwords::Passwords;
@@ -57,12 +58,13 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
 /// # Errors
 /// The database or the signing key is missing or unusable.
 pub async fn start(house: &House) -> Result<Part, StartError> {
+    messaging::describe(metric_names::ALL);
     let security = house.config.security.clone();
     let missing = || StartError::Missing("AUTH_SIGNING_KEY".to_owned());
     let signing_key = house.signing_key()?.ok_or_else(missing)?;
     let public_keys = house.public_keys()?.ok_or_else(missing)?;
     let passwords = Passwords::new(&security).map_err(|error| StartError::Other(error.into()))?;
-    let db = house.database(NAME, CONNECTIONS).await?;
+    let db = house.database(NAME, Pool::Reader, CONNECTIONS).await?;
     let ready = vec![database::ready("database", &db)];
     let announcer = Announcer::start(house, db.clone());
     housekeeping::start(db.clone(), &house.runtime());

@@ -11,6 +11,7 @@ pub(crate) mod reserve_funds;
 pub mod take_payment;
 pub mod withdraw;
 
+use contracts::billing::{CaptureFunds, RefundOrder, ReleaseFunds, ReserveFunds};
 use contracts::{Reply, Timestamp};
 use metrics::counter;
 use uuid::Uuid;
@@ -62,6 +63,14 @@ impl Call {
             Self::Withdraw(call) => call.decide(set, now),
             Self::TakePayment(call) => call.decide(set, now),
         }
+    }
+}
+
+/// From the beginning, so that their first increase is seen as one.
+pub(crate) fn count_contradictions_from_now() {
+    use contracts::Command as _;
+    for command in [ReserveFunds::TYPE, ReleaseFunds::TYPE, CaptureFunds::TYPE, RefundOrder::TYPE] {
+        counter!(metric_names::CONTRADICTIONS, "command" => command).increment(0);
     }
 }
 

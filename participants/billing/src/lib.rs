@@ -25,7 +25,8 @@ use chrono::TimeDelta;
 use contracts::Event;
 use contracts::user::UserRegistered;
 use messaging::{Decider, Handle, LOOP_CONNECTIONS, Pools, Publisher, Source, idempotency};
-use service::{House, Part, StartError, database};
+use service::database::{self, Pool};
+use service::{House, Part, StartError};
 
 pub use billing::{Billing, Input};
 pub use once::{AccountView, Booked, Declined};
@@ -46,8 +47,10 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
 /// # Errors
 /// Its database is not configured, or the process is told to stop.
 pub async fn start(house: &House) -> Result<Part, StartError> {
-    let writes = house.database(NAME, LOOP_CONNECTIONS).await?;
-    let reads = house.database(NAME, READ_CONNECTIONS).await?;
+    messaging::describe(metric_names::ALL);
+    commands::count_contradictions_from_now();
+    let writes = house.database(NAME, Pool::Writer, LOOP_CONNECTIONS).await?;
+    let reads = house.database(NAME, Pool::Reader, READ_CONNECTIONS).await?;
     let billing = Billing { hold_life: TimeDelta::seconds(house.config.business.hold_seconds.into()) };
     let handle = start_loops(house, billing, Pools { writer: &writes, reader: &reads });
     let sweep = sweep::Sweep {

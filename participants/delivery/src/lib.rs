@@ -17,7 +17,8 @@ use std::sync::Arc;
 use contracts::Event;
 use contracts::user::ProfileChanged;
 use messaging::{LOOP_CONNECTIONS, Pools, Publisher, Source, outbox};
-use service::{House, Part, StartError, database};
+use service::database::{self, Pool};
+use service::{House, Part, StartError};
 
 pub use booking::{Booking, BookingState, Place};
 pub use decider::{Command, Deliveries, Input, Keys, MoveRefusal, Set};
@@ -47,8 +48,8 @@ pub fn sources() -> Vec<Source> {
 /// The database is not configured or refuses.
 pub async fn start(house: &House) -> Result<Part, StartError> {
     let runtime = house.runtime();
-    let writer = house.database(SERVICE, LOOP_CONNECTIONS).await?;
-    let reader = house.database(SERVICE, READERS).await?;
+    let writer = house.database(SERVICE, Pool::Writer, LOOP_CONNECTIONS).await?;
+    let reader = house.database(SERVICE, Pool::Reader, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), None, &runtime);
     let rules = Deliveries { couriers: house.config.business.delivery_couriers };

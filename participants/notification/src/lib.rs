@@ -15,7 +15,8 @@ use contracts::Event;
 use contracts::delivery::{OrderReceived, OrderSent};
 use contracts::user::{ProfileChanged, UserRegistered};
 use messaging::{LOOP_CONNECTIONS, Pools, Publisher, Source};
-use service::{House, Part, StartError, database};
+use service::database::{self, Pool};
+use service::{House, Part, StartError};
 
 pub use contact::{Contact, Language};
 pub use decider::{Input, Notification, Set};
@@ -46,8 +47,8 @@ pub fn sources() -> Vec<Source> {
 /// The database is not configured or refuses.
 pub async fn start(house: &House) -> Result<Part, StartError> {
     let runtime = house.runtime();
-    let writer = house.database(SERVICE, LOOP_CONNECTIONS).await?;
-    let reader = house.database(SERVICE, READERS).await?;
+    let writer = house.database(SERVICE, Pool::Writer, LOOP_CONNECTIONS).await?;
+    let reader = house.database(SERVICE, Pool::Reader, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let notification = Notification { currency: house.config.business.currency.clone() };
     // Nobody asks over HTTP for letters to be written: the loops need no handle.

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use contracts::Event;
 use contracts::order::OrderConfirmed;
 use messaging::{LOOP_CONNECTIONS, Pools, Publisher, Source};
-use service::{House, Part, StartError, database};
+use service::database::{self, Pool};
+use service::{House, Part, StartError};
 
 pub use decider::{Answer, Command, Input, Keys, Set, Stock};
 pub use position::{MAX_ON_HAND, Position};
@@ -42,9 +43,11 @@ pub fn sources() -> Vec<Source> {
 /// # Errors
 /// The database is not configured or refuses.
 pub async fn start(house: &House) -> Result<Part, StartError> {
+    messaging::describe(metric_names::ALL);
+    commands::sell::count_from_now();
     let runtime = house.runtime();
-    let writer = house.database(SERVICE, LOOP_CONNECTIONS).await?;
-    let reader = house.database(SERVICE, READERS).await?;
+    let writer = house.database(SERVICE, Pool::Writer, LOOP_CONNECTIONS).await?;
+    let reader = house.database(SERVICE, Pool::Reader, READERS).await?;
     let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
     let pools = Pools { writer: &writer, reader: &reader };
     let stock =

@@ -1,5 +1,7 @@
-//! The names of stock's own metrics.
+//! Stock's own metrics.
 
-/// Confirmed orders of which nothing could be sold, by `reason`: `no_items` and `released` are usual;
-/// `unknown`, `refused` and `contradiction` are defects somewhere: alert on any.
-pub const NOTHING_SOLD: &str = "rondo_stock_nothing_sold_total";
+messaging::metric_names! {
+    /// Confirmed orders of which nothing could be sold: `no_items` and `released` are usual; `unknown`, `refused` and
+    /// `contradiction` are defects somewhere.
+    Counter NOTHING_SOLD = "rondo_stock_nothing_sold_total", Count, ["reason"];
+}

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use messaging::{Publisher, outbox};
 use sea_orm::DatabaseConnection;
-use service::{House, Part, StartError, database};
+use service::database::{self, Pool};
+use service::{House, Part, StartError};
 
 use auth_client::AuthClient;
 
@@ -39,7 +40,7 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
 /// Its database or its token for auth is missing.
 pub async fn start(house: &House) -> Result<Part, StartError> {
     let auth = AuthClient::new(&house.config.http.auth_internal_url(), house.service_token(NAME)?)?;
-    let db = house.database(NAME, CONNECTIONS).await?;
+    let db = house.database(NAME, Pool::Reader, CONNECTIONS).await?;
     let runtime = house.runtime();
     let publisher = Publisher::start(NAME, house.bus.clone(), db.clone(), &runtime);
     outbox::start_relay(NAME, house.bus.clone(), db.clone(), publisher.clone(), None, &runtime);

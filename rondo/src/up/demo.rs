@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use reqwest::{Client, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use service::House;
 use service::token::Role;
+use service::{House, database};
 use uuid::Uuid;
 
 use super::progress::Progress;
@@ -93,7 +93,8 @@ impl Demo<'_> {
         if status != StatusCode::CREATED && status != StatusCode::CONFLICT {
             bail!("the operator {email} cannot be registered: {}", answer.text().await?);
         }
-        let db = self.house.database("auth", 1).await?;
+        let url = self.house.config.databases.url("auth").context("auth has a database")?;
+        let db = database::connect(url, "auth", 1, &self.house.draining).await?;
         let address = contracts::Email::parse(email)
             .map_err(|error| anyhow::anyhow!("the operator's e-mail: {error}"))?;
         auth::ensure_role(&db, &address, Role::Operator, &self.house.config.security).await?;

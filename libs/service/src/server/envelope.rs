@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 
+use super::Owners;
 use super::request_span::RequestSpan;
 use crate::http::{
     BODY_BYTES_MAX, DISCARD_BYTES_MAX, InternalCaller, Problem, TraceContext, bearer_token, declared_length,
@@ -26,6 +27,8 @@ const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 pub(super) struct Listener {
     /// In metrics.
     pub(super) name: &'static str,
+    /// In metrics, too.
+    pub(super) owners: Owners,
     /// None where nobody has to be known: in a gateway.
     pub(super) tokens: Option<TokenVerifier>,
     /// Whether only operators and services are let in, except to the paths in `open`.
@@ -63,6 +66,7 @@ pub(super) async fn envelope(
     metrics::histogram!(
         HTTP_REQUEST_SECONDS,
         "listener" => listener.name,
+        "service" => listener.owner(route),
         "method" => method,
         "route" => route.to_owned(),
         "status" => status.as_str().to_owned(),
@@ -72,6 +76,10 @@ pub(super) async fn envelope(
 }
 
 impl Listener {
+    fn owner(&self, route: &str) -> &'static str {
+        self.owners.get(route).copied().unwrap_or("house")
+    }
+
     async fn answer(&self, mut request: Request, next: Next) -> Response {
         if let Err(problem) = self.admit(request.uri(), request.headers()).await {
             return problem.into_response();

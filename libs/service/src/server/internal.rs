@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::envelope::Listener;
-use super::{openapi, public};
+use super::{Owners, openapi, public};
 use crate::http::Json;
 use crate::{House, ReadyCheck, telemetry};
 
@@ -29,19 +29,22 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 
 type Checks = Vec<(String, ReadyCheck)>;
 
-pub(super) fn router(house: &House, parts: OpenApiRouter, mut checks: Checks) -> Router {
+pub(super) fn router(house: &House, parts: OpenApiRouter, owners: Owners, mut checks: Checks) -> Router {
     checks.push(("tokens".to_owned(), house.tokens.ready()));
     checks.push(("revocations".to_owned(), house.tokens.revocations().ready()));
     let readiness = Readiness { draining: house.draining.clone(), bus: Some(house.bus.clone()), checks };
     let router = openapi::served(parts).merge(probes(readiness));
     let tokens = Some(house.tokens.clone());
-    public::finish(router, Listener { name: "internal", tokens, guarded: true, open: &OPEN })
+    public::finish(router, Listener { name: "internal", owners, tokens, guarded: true, open: &OPEN })
 }
 
 /// Of a gateway, which can serve whoever of the services is away.
 pub(super) fn gateway_router(draining: CancellationToken) -> Router {
     let router = probes(Readiness { draining, bus: None, checks: Checks::new() });
-    public::finish(router, Listener { name: "internal", tokens: None, guarded: false, open: &[] })
+    public::finish(
+        router,
+        Listener { name: "internal", owners: Owners::default(), tokens: None, guarded: false, open: &[] },
+    )
 }
 
 fn probes(readiness: Readiness) -> Router {

@@ -7,18 +7,18 @@ use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::envelope::{Listener, envelope};
-use super::{docs, openapi};
+use super::{Owners, docs, openapi};
 use crate::House;
 use crate::http::Problem;
 use crate::token::TokenVerifier;
 
-pub(super) fn router(house: &House, parts: OpenApiRouter) -> Router {
-    shown(parts, Some(house.tokens.clone()))
+pub(super) fn router(house: &House, parts: OpenApiRouter, owners: Owners) -> Router {
+    shown(parts, owners, Some(house.tokens.clone()))
 }
 
 /// With the document and its page.
-pub(super) fn shown(parts: OpenApiRouter, tokens: Option<TokenVerifier>) -> Router {
-    let listener = Listener { name: "public", tokens, guarded: false, open: &[] };
+pub(super) fn shown(parts: OpenApiRouter, owners: Owners, tokens: Option<TokenVerifier>) -> Router {
+    let listener = Listener { name: "public", owners, tokens, guarded: false, open: &[] };
     finish(openapi::served(parts).merge(docs::routes()), listener)
 }
 

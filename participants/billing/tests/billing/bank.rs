@@ -163,7 +163,7 @@ impl Bank {
 
     /// Sessions as a replica has them.
     pub(crate) async fn sessions(&self) -> DatabaseConnection {
-        self.replicas[0].house.database("billing", 4).await.unwrap()
+        self.replicas[0].house.database("billing", service::database::Pool::Reader, 4).await.unwrap()
     }
 
     pub(crate) async fn wait_for_a_blocked_session(&self) {

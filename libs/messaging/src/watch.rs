@@ -1,0 +1,120 @@
+//! What is looked at now and then rather than counted as it happens: consumers and streams, dead letters, the
+//! connection to NATS. Slow ticks, so that it costs the same whether anybody reads it or not.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use metrics::{counter, gauge};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement};
+use tokio::time::MissedTickBehavior;
+
+use crate::bus::Bus;
+use crate::metric_names as names;
+use crate::runtime::Runtime;
+use crate::silence::heard;
+use crate::topology::{ConsumerSpec, Source};
+
+/// How often NATS is asked.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often tables are counted that hardly change.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+/// A server that does not answer within this is asked again at the next tick.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Looks now and then, from now on until the process stops.
+pub fn every<F: Future<Output = ()> + Send>(
+    period: Duration,
+    runtime: &Runtime,
+    mut look: impl FnMut() -> F + Send + 'static,
+) {
+    let shutdown = runtime.shutdown.clone();
+    runtime.tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+            if shutdown.run_until_cancelled(look()).await.is_none() {
+                return;
+            }
+        }
+    });
+}
+
+/// Watches what a service reads, and what it has put aside.
+pub(crate) fn service(
+    service: &'static str,
+    sources: &[Source],
+    db: &DatabaseConnection,
+    bus: &Bus,
+    runtime: &Runtime,
+) {
+    // From the beginning, so that their first increase is seen as one.
+    for name in [names::DEAD_LETTERS, names::TOPOLOGY_HEALED, names::TOPOLOGY_MISMATCH] {
+        counter!(name, "service" => service).increment(0);
+    }
+    let consumers: Vec<ConsumerSpec> = sources.iter().map(|source| source.consumer.clone()).collect();
+    let bus = bus.clone();
+    every(LOOK_EVERY, runtime, move || {
+        let (bus, consumers) = (bus.clone(), consumers.clone());
+        async move {
+            for consumer in &consumers {
+                let looked = tokio::time::timeout(ANSWER_WITHIN, look_at(&bus, consumer)).await;
+                tracing::trace!(stream = consumer.stream, ?looked, "a consumer was looked at");
+            }
+        }
+    });
+    let db = db.clone();
+    every(COUNT_EVERY, runtime, move || {
+        let db = db.clone();
+        async move {
+            if let Ok(letters) = heard(count_letters(&db)).await {
+                gauge!(names::DEAD_LETTERS_WAITING, "service" => service).set(letters as f64);
+            }
+        }
+    });
+}
+
+/// What cannot be told now stays as it was: a stream that is gone is made again.
+async fn look_at(bus: &Bus, spec: &ConsumerSpec) -> Option<()> {
+    if !bus.is_connected() {
+        return None;
+    }
+    let stream = bus.jetstream().get_stream(&spec.stream).await.ok()?;
+    let of_stream = |name| gauge!(name, "stream" => spec.stream.clone());
+    of_stream(names::STREAM_MESSAGES).set(stream.cached_info().state.messages as f64);
+    of_stream(names::STREAM_BYTES).set(stream.cached_info().state.bytes as f64);
+    let consumer: PullConsumer = stream.get_consumer(&spec.durable).await.ok()?;
+    let info = consumer.cached_info();
+    let of_consumer =
+        |name| gauge!(name, "stream" => spec.stream.clone(), "consumer" => spec.durable.clone());
+    of_consumer(names::CONSUMER_PENDING).set(info.num_pending as f64);
+    of_consumer(names::CONSUMER_ACK_PENDING).set(info.num_ack_pending as f64);
+    Some(())
+}
+
+async fn count_letters(db: &DatabaseConnection) -> Result<i64, DbErr> {
+    let count = Statement::from_string(DatabaseBackend::Postgres, "SELECT count(*) FROM dead_letters");
+    db.query_one_raw(count).await?.map_or(Ok(0), |row| row.try_get_by_index(0))
+}
+
+/// Watches the process' connection to NATS.
+pub fn connection(bus: &Bus, runtime: &Runtime) {
+    let bus = bus.clone();
+    every(LOOK_EVERY, runtime, move || {
+        let bus = bus.clone();
+        async move {
+            let statistics = bus.client().statistics();
+            counter!(names::NATS_CONNECTS).absolute(statistics.connects.load(Ordering::Relaxed));
+            counter!(names::NATS_SENT_BYTES).absolute(statistics.out_bytes.load(Ordering::Relaxed));
+            counter!(names::NATS_RECEIVED_BYTES).absolute(statistics.in_bytes.load(Ordering::Relaxed));
+            gauge!(names::NATS_CONNECTED).set(f64::from(u8::from(bus.is_connected())));
+            if !bus.is_connected() {
+                return;
+            }
+            let account = tokio::time::timeout(ANSWER_WITHIN, bus.jetstream().query_account()).await;
+            if let Ok(Ok(account)) = account {
+                gauge!(names::JETSTREAM_STORAGE_BYTES).set(account.storage as f64);
+            }
+        }
+    });
+}
