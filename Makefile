@@ -5,13 +5,16 @@ CARGO_TARGET_DIR ?= target
 RONDO = $(CARGO_TARGET_DIR)/release/rondo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test model proof simulate newman bench overload chaos fmt build
+.PHONY: help up observe test model proof simulate newman bench overload chaos fmt build
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
 
 up: build ## everything on this machine, until Ctrl-C: http://127.0.0.1:8080 (ARGS="--help" lists what can be given)
 	@exec $(RONDO) up $(ARGS)
+
+observe: ## a private Prometheus beside `make up`, with alerts; says how the dashboards come into Grafana (INTERNAL_URL, PROMETHEUS_ADDR)
+	@exec scripts/observe.sh
 
 test: ## all checks and tests, at most 20 minutes; what a change has to pass
 	@exec scripts/test.sh

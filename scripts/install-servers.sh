@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Rondo needs beside Rust and Node, where it is missing: PostgreSQL >= 15, nats-server >= 2.11 (into
-# .rondo/tools) and a C compiler; with the argument "tests" also rotel, a collector of traces (into .rondo/tools).
-# Debian 12 or newer, as root or with sudo. Silent when everything is there.
+# .rondo/tools) and a C compiler; with the argument "observe" also Prometheus with promtool, with "tests" these and
+# rotel, a collector of traces (into .rondo/tools too). Debian 12 or newer, as root or with sudo. Silent when everything
+# is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -88,6 +89,26 @@ install_nats() {
     have_nats || fail "$tools/nats-server does not run, or is older than $nats_version"
 }
 
+# Debian's package would start a server of its own: only the programs are taken out of it.
+install_prometheus() {
+    say "installing Prometheus into $tools"
+    command -v apt-get >/dev/null || fail "no apt-get here; please put prometheus and promtool into $tools by hand"
+    local unpacked folder=$PWD/$tools
+    unpacked=$(mktemp -d)
+    chmod 755 "$unpacked"
+    (cd "$unpacked" && { apt-get download -qq prometheus || { as_root apt-get update -qq && apt-get download -qq prometheus; }; } 2>/dev/null) \
+        || fail "cannot download the package prometheus"
+    dpkg-deb -x "$unpacked"/prometheus_*.deb "$unpacked/root"
+    mkdir -p "$folder"
+    local program
+    for program in prometheus promtool; do
+        install -m 755 "$unpacked/root/usr/bin/$program" "$folder/$program.new"
+        mv "$folder/$program.new" "$folder/$program"
+    done
+    rm -rf "$unpacked"
+    "$folder/prometheus" --version >/dev/null 2>&1 || fail "$tools/prometheus does not run"
+}
+
 install_compiler() {
     say "installing a C compiler"
     install_packages build-essential
@@ -96,6 +117,9 @@ install_compiler() {
 command -v cc >/dev/null || install_compiler
 have_postgres || install_postgres
 have_nats || install_nats
+case "${1:-}" in
+observe | tests) { [ -x "$tools/prometheus" ] && [ -x "$tools/promtool" ]; } || install_prometheus ;;
+esac
 if [ "${1:-}" = tests ] && [ ! -x "$tools/rotel" ]; then
     install_from_wheel "$rotel_wheel" rotel/rotel-agent rotel
 fi

@@ -22,6 +22,7 @@ check "servers" scripts/install-servers.sh tests
 check "format" cargo fmt --all --check
 check "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 check "docs" document
+check "dashboards" node grafana/build.mjs --check
 if run_step "build" cargo test --workspace --locked --no-run; then
     check_cargo_tests "tests" cargo test --workspace --locked --no-fail-fast
     check_newman

@@ -4,14 +4,17 @@
 //! sessions are read only. In a cluster it is given the addresses of roles that may only read.
 
 mod http;
+pub(crate) mod metric_names;
 mod table;
+
+use std::time::Duration;
 
 use ::audit::DatabaseUrls;
 use anyhow::{Context, bail};
 use clap::Args;
 use secrecy::ExposeSecret;
 use service::config::{Config, LocalConfig};
-use service::{Part, StartError};
+use service::{House, Part, StartError};
 
 use crate::services::Service;
 use crate::up::database_of_running;
@@ -28,15 +31,18 @@ pub(crate) struct AuditArguments {
     local: LocalConfig,
 }
 
-/// The route, for a process that knows the databases.
+/// The route, for a process that knows the databases, and the audits that nobody asks for.
 ///
 /// # Errors
 /// The address of a database is missing.
-pub(crate) fn part(config: &Config) -> Result<Part, StartError> {
+pub(crate) fn part(house: &House) -> Result<Part, StartError> {
+    let config = &house.config;
     let missing =
         |service: Service| StartError::Missing(format!("{}_DATABASE_URL", service.name().to_uppercase()));
     let urls = urls(|service| given(config, service).ok_or_else(|| missing(service)))?;
-    Ok(http::part(urls, config.business.audit_quiet_seconds))
+    let business = &config.business;
+    let every = Duration::from_secs(business.audit_every_seconds.into());
+    Ok(http::part(urls, business.audit_quiet_seconds, every, house))
 }
 
 /// Prints what was found, and fails if that is anything. Without addresses it is about the `rondo up` that

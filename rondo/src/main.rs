@@ -5,6 +5,7 @@ mod bench;
 mod chaos;
 mod child;
 mod keys;
+mod metric_list;
 mod migrate;
 mod operate;
 mod processes;
@@ -44,6 +45,8 @@ enum Command {
     Saga(Box<operate::SagaArguments>),
     /// Look at what could not be processed; send it again or discard it.
     DeadLetters(Box<operate::DeadLettersArguments>),
+    /// List every metric that any process exports.
+    Metrics,
     /// Put every workflow through everything that can go wrong, in memory and in virtual time.
     Simulate(Box<simulate::SimulateArguments>),
     /// Measure sagas per second, and what one costs.
@@ -67,6 +70,10 @@ fn main() -> std::process::ExitCode {
             Command::Audit(arguments) => operate::run_audit(*arguments).await,
             Command::Saga(arguments) => operate::run_saga(*arguments).await,
             Command::DeadLetters(arguments) => operate::run_dead_letters(*arguments).await,
+            Command::Metrics => {
+                metric_list::run();
+                Ok(())
+            }
             Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Bench(arguments) => bench::run(*arguments).await,
             Command::Chaos(arguments) => Box::pin(chaos::run(*arguments)).await,

@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     shutdown::on_signal(house.draining.clone())?;
     let mut parts = start(&services, &house).await?;
     if audits {
-        parts.push(audit::part(&house.config)?);
+        parts.push(audit::part(&house)?);
     }
     tracing::info!(
         services = ?parts.iter().map(|part| part.name).collect::<Vec<_>>(),

@@ -134,7 +134,7 @@ async fn prepare(
     step.done();
     let step = progress.step("starting the services");
     let mut parts = serve::start(&Service::ALL, house).await?;
-    parts.push(audit::part(&house.config)?);
+    parts.push(audit::part(house)?);
     step.done();
     Ok(parts)
 }

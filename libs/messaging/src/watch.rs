@@ -52,23 +52,27 @@ pub(crate) fn service(
     for name in [names::DEAD_LETTERS, names::TOPOLOGY_HEALED, names::TOPOLOGY_MISMATCH] {
         counter!(name, "service" => service).increment(0);
     }
-    let consumers: Vec<ConsumerSpec> = sources.iter().map(|source| source.consumer.clone()).collect();
-    let bus = bus.clone();
-    every(LOOK_EVERY, runtime, move || {
-        let (bus, consumers) = (bus.clone(), consumers.clone());
-        async move {
-            for consumer in &consumers {
-                let looked = tokio::time::timeout(ANSWER_WITHIN, look_at(&bus, consumer)).await;
-                tracing::trace!(stream = consumer.stream, ?looked, "a consumer was looked at");
-            }
-        }
-    });
+    consumers(sources.iter().map(|source| source.consumer.clone()).collect(), bus, runtime);
     let db = db.clone();
     every(COUNT_EVERY, runtime, move || {
         let db = db.clone();
         async move {
             if let Ok(letters) = heard(count_letters(&db)).await {
                 gauge!(names::DEAD_LETTERS_WAITING, "service" => service).set(letters as f64);
+            }
+        }
+    });
+}
+
+/// Watches consumers, one's own or others': who is down does not tell how far it is behind.
+pub fn consumers(consumers: Vec<ConsumerSpec>, bus: &Bus, runtime: &Runtime) {
+    let bus = bus.clone();
+    every(LOOK_EVERY, runtime, move || {
+        let (bus, consumers) = (bus.clone(), consumers.clone());
+        async move {
+            for consumer in &consumers {
+                // What cannot be told is told the next time.
+                let _ = tokio::time::timeout(ANSWER_WITHIN, look_at(&bus, consumer)).await;
             }
         }
     });

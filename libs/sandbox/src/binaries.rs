@@ -10,6 +10,7 @@ use crate::error::{Error, while_doing};
 
 const OLDEST_POSTGRES: u32 = 15;
 const OLDEST_NATS: (u32, u32) = (2, 11);
+const OLDEST_PROMETHEUS: &str = "2.42";
 
 /// The programs of one PostgreSQL installation.
 pub(crate) struct PostgresBinaries {
@@ -89,6 +90,21 @@ pub(crate) fn find_nats(first: &[PathBuf]) -> Result<PathBuf, Error> {
         needed: oldest_nats(),
         looked_in: looked_in.join(", "),
     }))
+}
+
+/// prometheus in the first of the given and then the usual folders that has it.
+pub(crate) fn find_prometheus(first: &[PathBuf]) -> Result<PathBuf, Error> {
+    let usual = [".rondo/tools", "/usr/local/bin", "/usr/bin"].map(PathBuf::from);
+    let folders: Vec<PathBuf> = first.iter().cloned().chain(usual).collect();
+    let program = folders.iter().map(|folder| folder.join("prometheus")).find(|path| path.is_file());
+    let looked_in: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let missing = || Error::Missing {
+        program: "prometheus",
+        needed: OLDEST_PROMETHEUS.to_owned(),
+        looked_in: looked_in.join(", "),
+    };
+    let program = program.ok_or_else(missing)?;
+    program.canonicalize().map_err(while_doing(format!("find {}", program.display())))
 }
 
 fn oldest_nats() -> String {

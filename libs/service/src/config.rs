@@ -254,6 +254,9 @@ pub struct BusinessConfig {
     /// audit.
     #[arg(long, env = "AUDIT_QUIET_SECONDS", default_value_t = Self::default().audit_quiet_seconds)]
     pub audit_quiet_seconds: u32,
+    /// A process with the audit audits by itself every so many seconds; 0: only when it is asked.
+    #[arg(long, env = "AUDIT_EVERY_SECONDS", default_value_t = Self::default().audit_every_seconds)]
+    pub audit_every_seconds: u32,
 }
 
 impl Default for BusinessConfig {
@@ -266,6 +269,7 @@ impl Default for BusinessConfig {
             hold_seconds: 7 * 24 * 3600,
             delivery_couriers: 20,
             audit_quiet_seconds: 60,
+            audit_every_seconds: 3_600,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The manager's rule over a batch: each input moves its saga by `saga::advance`, and what follows is
 //! turned into rows, commands and events.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -81,6 +82,12 @@ impl<W: Workflow> ManagerDecider<W> {
             }
         }
         Ok(())
+    }
+
+    /// Everybody who is asked for anything, each once.
+    pub(crate) fn participants(&self) -> impl Iterator<Item = &'static str> {
+        let all: BTreeSet<_> = self.definitions.iter().flat_map(Definition::participants).collect();
+        all.into_iter()
     }
 
     fn definition(&self, version: u32) -> Option<&Definition<W::Data>> {

@@ -104,6 +104,9 @@ impl Measures {
         };
         let of_step =
             |name: &'static str, step: &'static str| counter!(name, "workflow" => workflow, "step" => step);
+        for why in ["other_step", "already_answered", "final", "unknown_saga"] {
+            counter!(names::INPUTS_IGNORED, "workflow" => workflow, "why" => why).increment(0);
+        }
         let mut compensations: Vec<(&'static str, Counter)> = Vec::new();
         for step in W::definitions().iter().flat_map(saga::Definition::steps) {
             // From the beginning, so that their first increase is seen as one.

@@ -3,6 +3,7 @@
 //!
 //! What is marked `long` runs in `make proof`.
 
+mod alarms;
 mod audit;
 mod bench;
 mod chaos;
@@ -11,6 +12,7 @@ mod deliveries;
 mod faults;
 mod gateway;
 mod newman;
+mod observed;
 mod orders;
 mod processes;
 mod receiver;

@@ -59,6 +59,10 @@ impl Upstream {
         if uri.is_none_or(|uri| uri.authority().is_none()) {
             return Err(StartError::ServiceAddress(service));
         }
+        // From the beginning, so that their first increase is seen as one.
+        for kind in ["timeout", "away", "broken"] {
+            metrics::counter!(GATEWAY_FAILURES, "service" => service, "kind" => kind).increment(0);
+        }
         // Where a request comes from is told by `headers`.
         let policy =
             ProxyPolicy::new().with_upstream_timeout(timeout).with_x_forwarded_for(XForwardedFor::Preserve);

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# A private Prometheus beside `make up`: reads its metrics and judges its alerts, until Ctrl-C. Data and log are kept in
+# .rondo/prometheus for the next start.
+#
+# INTERNAL_URL: the internal listener that is read, http://127.0.0.1:8081; several may be given, with spaces.
+# PROMETHEUS_ADDR: where Prometheus listens, 127.0.0.1:9090.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly internal_urls=${INTERNAL_URL:-http://127.0.0.1:8081}
+readonly address=${PROMETHEUS_ADDR:-127.0.0.1:9090}
+readonly data=.rondo/prometheus
+
+scripts/install-servers.sh observe
+mkdir -p "$data"
+targets=
+for url in $internal_urls; do
+    url=${url#http://}
+    targets="$targets${targets:+, }\"${url%/}\""
+done
+# One line of the configuration is about this machine.
+sed "s|targets: .*|targets: [$targets]|" grafana/prometheus.yml >"$data/prometheus.yml"
+cp grafana/alerts.yml "$data/alerts.yml"
+.rondo/tools/promtool check config "$data/prometheus.yml" >/dev/null
+
+cat <<EOF
+
+Prometheus reads $targets.
+  Graphs, alerts  http://$address/graph  http://$address/alerts
+  Data, log       $data
+To see the dashboards in a Grafana that you have:
+  by hand         Dashboards, New, Import, each file of grafana/dashboards; it asks which Prometheus
+                  (a data source of the type Prometheus at http://$address)
+  provisioned     copy grafana/provisioning into Grafana's provisioning folder, and
+                  grafana/dashboards to /var/lib/grafana/dashboards/rondo
+Ctrl-C stops Prometheus; the data stays.
+EOF
+exec .rondo/tools/prometheus --config.file="$data/prometheus.yml" --storage.tsdb.path="$data/data" \
+    --storage.tsdb.retention.time=7d --web.listen-address="$address" >"$data/prometheus.log" 2>&1
