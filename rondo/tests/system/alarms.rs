@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use testkit::{Road, eventually};
 use uuid::Uuid;
 
-use super::observed::{Watcher, alert_rules};
+use super::observed::{PROCESSES, Watcher, alert_rules};
 use super::processes::{SEPARATE, System};
 
 const WITHIN: Duration = Duration::from_secs(120);
@@ -73,8 +73,8 @@ async fn what_breaks_is_told_and_what_the_runbook_says_mends_it() {
     let mut system = System::start(&SEPARATE).await;
     system.launch("audit", &["audit"], &[("AUDIT_QUIET_SECONDS", "1")]);
     system.ready("audit").await;
-    let processes = ["front", "billing", "stock", "delivery", "notification", "orchestrator", "audit"];
-    let watcher = Watcher::start(&system, &processes, &impatient()).await;
+    system.put_gateway_in_front().await;
+    let watcher = Watcher::start(&system, &PROCESSES, &impatient()).await;
     let customer = Uuid::now_v7();
     deposit(&system, customer).await;
     let road = Road::connect(&system.nats.url()).await;
@@ -91,11 +91,15 @@ async fn what_breaks_is_told_and_what_the_runbook_says_mends_it() {
 async fn too_many_are_refused(system: &System, watcher: &Watcher, customer: Uuid) {
     order(system, customer, 1, 200).await;
     all_ended(system).await;
-    eventually(WITHIN, "the share of refused orders to jump", async || {
-        order(system, customer, 2_000_000_000, 20).await;
-        watcher.is_firing("RejectedShareJumps").await.then_some(())
+    let lately = "sum(increase(rondo_sagas_decided_total{workflow=\"order\"}[20s]))";
+    let whole = "sum(increase(rondo_sagas_decided_total{workflow=\"order\"}[1d])) > 0";
+    eventually(WITHIN, "those to be long ago", async || {
+        watcher.number(whole).await?;
+        (watcher.number(lately).await? == 0.0).then_some(())
     })
     .await;
+    order(system, customer, 2_000_000_000, 40).await;
+    watcher.fires("RejectedShareJumps", WITHIN).await;
     all_ended(system).await;
 }
 

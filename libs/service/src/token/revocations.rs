@@ -113,6 +113,7 @@ impl Revocations {
 
     /// Forgets what no longer matters, until `shutdown`.
     pub(crate) async fn keep_small(self, shutdown: CancellationToken) {
+        self.count(&self.read());
         while tokio::time::timeout(FORGET_EVERY, shutdown.cancelled()).await.is_err() {
             self.forget(chrono::Utc::now());
         }
