@@ -42,7 +42,7 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Reads these processes, and judges these alerts.
+    /// Reads these processes and judges these alerts; each process was read once.
     pub(crate) async fn start(system: &System, processes: &[&str], alerts: &str) -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("prometheus-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&dir).unwrap();
@@ -56,7 +56,13 @@ impl Watcher {
         let tools = vec![repository().join(".rondo/tools")];
         let prometheus = Prometheus::start(PrometheusOptions { dir, config, tools }).await;
         let prometheus = prometheus.unwrap_or_else(|error| panic!("{error}"));
-        Self { prometheus, client: reqwest::Client::new() }
+        let watcher = Self { prometheus, client: reqwest::Client::new() };
+        // What was counted before the first look is no increase.
+        eventually(WITHIN, "every process to be read once", async || {
+            (watcher.series("up == 1").await == processes.len()).then_some(())
+        })
+        .await;
+        watcher
     }
 
     async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Value {
