@@ -53,7 +53,8 @@ pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
     let progress = Progress::new();
     let started = stop.run_until_cancelled(Servers::start(&local, &progress)).await;
     let Some(mut servers) = started.transpose()? else { return Ok(()) };
-    let served = serve_all(&local, config, listeners, &mut servers, &progress, &stop).await;
+    // On the heap: the futures of a whole start are large.
+    let served = Box::pin(serve_all(&local, config, listeners, &mut servers, &progress, &stop)).await;
     servers.stop(&progress).await;
     served
 }

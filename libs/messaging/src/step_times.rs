@@ -168,3 +168,44 @@ impl Passage {
 fn seconds(time: TimeDelta) -> f64 {
     time.as_seconds_f64().max(0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn command<'a>(step: &'a str, data: &'a RawValue) -> Item<'a> {
+        let mut item = Item::of_event("/s", "cmd.x.y.v1", Uuid::nil(), Uuid::nil(), "", data);
+        item.step = Some(step.into());
+        item.direction = Some(Direction::Do);
+        item.replyto = Some("reply.order.v1".into());
+        item
+    }
+
+    #[test]
+    fn steps_that_somebody_invents_are_not_all_measured() {
+        let data = RawValue::from_string("{}".to_owned()).unwrap();
+        let mut times = StepTimes::new("test", "CMD_TEST");
+        for index in 0..STEPS_MAX {
+            assert!(times.parts(&command(&format!("step {index}"), &data)).is_some());
+        }
+        assert!(times.parts(&command("one more", &data)).is_none());
+        assert!(times.parts(&command("step 7", &data)).is_some(), "who was known before is measured on");
+        assert_eq!(times.steps.len(), STEPS_MAX);
+    }
+
+    #[test]
+    fn a_reply_is_measured_on_its_way_back_and_an_event_not_at_all() {
+        let data = RawValue::from_string("{}".to_owned()).unwrap();
+        let mut times = StepTimes::new("test", "REPLIES");
+        let mut reply = command("reserve_stock", &data);
+        (reply.replyto, reply.item_type) = (None, "reply.order.v1".into());
+        assert!(matches!(times.parts(&reply), Some(Parts::Reply { .. })));
+        assert_eq!(times.steps[0].workflow, "order");
+        assert!(
+            times.parts(&Item::of_event("/s", "order.x.v1", Uuid::nil(), Uuid::nil(), "", &*data)).is_none()
+        );
+    }
+}

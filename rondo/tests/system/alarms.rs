@@ -131,7 +131,7 @@ async fn a_participant_is_away(system: &mut System, watcher: &Watcher, road: &Ro
     })
     .await;
     let refused = json!({ "outcome": "refused", "code": "forged", "body": null });
-    road.send("reply.order.v1", &[reply_item(placed[0], "notify_joy", refused)]).await;
+    road.send("reply.order.v1", &[reply_item(placed[0], "notify_joy", &refused)]).await;
     watcher.fires("SagaStuck", WITHIN).await;
     let skip = json!({ "step": "notify_joy", "reason": "the customer was told by telephone" });
     let path = format!("/internal/api/v1/sagas/{}/skip", placed[0]);
@@ -146,7 +146,7 @@ async fn a_participant_is_away(system: &mut System, watcher: &Watcher, road: &Ro
     }
 }
 
-fn reply_item(saga: Uuid, step: &str, data: Value) -> Value {
+fn reply_item(saga: Uuid, step: &str, data: &Value) -> Value {
     json!({
         "specversion": "1.0", "id": Uuid::now_v7(), "type": "reply.order.v1", "source": "forger",
         "subject": saga, "time": chrono::Utc::now().to_rfc3339(), "step": step, "direction": "do",
