@@ -16,7 +16,7 @@ use crate::silence::heard;
 use crate::topology::{ConsumerSpec, Source};
 
 /// How often NATS is asked.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often tables are counted that hardly change.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 /// A server that does not answer within this is asked again at the next tick.
