@@ -75,11 +75,12 @@ const sagas = {
         },
         {
             title: "Open, and how many may be",
-            description: "Open sagas that wait for nobody in particular, the bound above which new ones are refused, and paused ones.",
+            description: "Open sagas, paused ones, those that are not decided yet, and the bound of these above which new ones are refused.",
             unit: "short",
             queries: [
                 ["max(rondo_sagas_open)", "open"],
-                ["min(rondo_sagas_open_bound)", "bound"],
+                ["max(rondo_sagas_undecided)", "undecided"],
+                ["min(rondo_sagas_undecided_bound)", "bound of the undecided"],
                 ["max(rondo_sagas_paused)", "paused"],
             ],
         },

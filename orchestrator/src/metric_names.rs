@@ -21,9 +21,11 @@ messaging::metric_names! {
     Counter MONEY = "rondo_orders_money_minor_units_total", Count, ["workflow"];
     /// Sagas that are open, neither stuck nor paused.
     Gauge SAGAS_OPEN = "rondo_sagas_open", Count, [];
-    /// Open sagas above which new ones are refused now.
-    Gauge SAGAS_OPEN_BOUND = "rondo_sagas_open_bound", Count, [];
-    /// Requests for new sagas that were refused because too many are open.
+    /// Open sagas whose fate is not decided.
+    Gauge SAGAS_UNDECIDED = "rondo_sagas_undecided", Count, [];
+    /// Undecided sagas above which new ones are refused now.
+    Gauge SAGAS_UNDECIDED_BOUND = "rondo_sagas_undecided_bound", Count, [];
+    /// Requests for new sagas that were refused because too many are open or undecided.
     Counter SAGAS_NOT_ADMITTED = "rondo_sagas_not_admitted_total", Count, [];
     /// Sagas that are paused.
     Gauge SAGAS_PAUSED = "rondo_sagas_paused", Count, [];

@@ -99,6 +99,9 @@ pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<()> {
             let spent = Spent { time: began.elapsed(), cpu_seconds: own_cpu_seconds() };
             let never_sent = if is_one { Vec::new() } else { report.never_sent(&registered()) };
             print!("{}", report.text(&what, &spent, &never_sent));
+            if !is_one && report.sagas < arguments.sagas {
+                println!("the time was over: {} of {} sagas", report.sagas, arguments.sagas);
+            }
             match &report.missed[..] {
                 [] => Ok(()),
                 missed => bail!("these strike nothing in this run: {}", report::words(missed)),

@@ -237,8 +237,8 @@ pub struct BusinessConfig {
     /// Open running sagas above which new orders are answered 503.
     #[arg(long, env = "OPEN_SAGAS_MAX", default_value_t = Self::default().open_sagas_max)]
     pub open_sagas_max: u64,
-    /// When most orders are decided later than so many milliseconds, fewer are let in, the others answered 503;
-    /// 0: never.
+    /// When orders take longer than half of so many milliseconds on average, as many are let in as would be decided in
+    /// that time, and the others answered 503; 0: never.
     #[arg(long, env = "DECIDED_WITHIN_MS", default_value_t = Self::default().decided_within_ms)]
     pub decided_within_ms: u32,
     /// Days after which a finished saga leaves the database, with its history; its order stays.

@@ -2,9 +2,9 @@
 //! overload costs next to nothing.
 //!
 //! While a participant is away sagas wait for it, up to `open_sagas_max`. That many would be far too many to wait
-//! behind while everybody works as fast as they can; so the bound follows the time that sagas take to be decided, by
-//! Little's law: what waits is what arrives in a second times the seconds it waits, so half as many wait half as long.
-//! Where nothing is decided at all, nobody is late.
+//! behind while everybody works as fast as they can; so those that are not decided yet have a bound of their own, which
+//! follows the time that sagas take to be decided, by Little's law: what waits is what arrives in a second times the
+//! seconds it waits, so half as many wait half as long. Where nothing is decided at all, nobody is late.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +18,7 @@ use messaging::{Runtime, heard};
 use metrics::{counter, gauge};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 use service::http::Problem;
+use tokio::time::MissedTickBehavior;
 
 use crate::metric_names;
 
@@ -35,7 +36,7 @@ const LATE_MAX: u32 = 4;
 pub(crate) struct Bounds {
     /// Open sagas, whatever they wait for.
     pub(crate) open_sagas_max: u64,
-    /// Most should be decided so soon; zero: whenever it may be.
+    /// So soon they should be decided; zero: whenever it may be.
     pub(crate) decided_within: Duration,
 }
 
@@ -43,9 +44,10 @@ pub(crate) struct Bounds {
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     bounds: Bounds,
-    /// Open sagas above which nobody is let in now.
+    /// Undecided sagas above which nobody is let in now.
     bound: AtomicU64,
     counted: AtomicU64,
+    counted_undecided: AtomicU64,
     paused: AtomicU64,
     started_since: AtomicU64,
     finished_since: AtomicU64,
@@ -73,6 +75,8 @@ impl Admission {
         let shutdown = runtime.shutdown.clone();
         runtime.tasks.spawn(async move {
             let mut ticks = tokio::time::interval(COUNT_EVERY);
+            // After a slow count, the next ones at once would see nothing decided.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
                 match heard(count(&db)).await {
                     Ok(counts) => counting.counted(counts),
@@ -87,19 +91,21 @@ impl Admission {
         Self { bounds, bound: AtomicU64::new(bounds.open_sagas_max), ..Self::default() }
     }
 
-    fn counted(&self, Counts { open, paused }: Counts) {
+    fn counted(&self, Counts { open, undecided, paused }: Counts) {
         self.paused.store(paused, Ordering::Relaxed);
         self.counted.store(open, Ordering::Relaxed);
+        self.counted_undecided.store(undecided, Ordering::Relaxed);
         self.started_since.store(0, Ordering::Relaxed);
         self.finished_since.store(0, Ordering::Relaxed);
         let decided = self.decided.swap(0, Ordering::Relaxed);
         let after_ms = self.decided_after_ms.swap(0, Ordering::Relaxed);
         let mean_ms = after_ms.checked_div(decided).unwrap_or_default();
-        let bound = self.bounds.next(self.bound.load(Ordering::Relaxed), open, mean_ms);
+        let bound = self.bounds.next(self.bound.load(Ordering::Relaxed), undecided, mean_ms);
         self.bound.store(bound, Ordering::Relaxed);
         gauge!(metric_names::SAGAS_OPEN).set(open as f64);
+        gauge!(metric_names::SAGAS_UNDECIDED).set(undecided as f64);
         gauge!(metric_names::SAGAS_PAUSED).set(paused as f64);
-        gauge!(metric_names::SAGAS_OPEN_BOUND).set(bound as f64);
+        gauge!(metric_names::SAGAS_UNDECIDED_BOUND).set(bound as f64);
     }
 
     /// One more is on its way into the loop.
@@ -130,19 +136,21 @@ impl Admission {
 
     fn has_room(&self) -> bool {
         let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let open = now(&self.counted) + now(&self.started_since) + now(&self.beginning);
-        open.saturating_sub(now(&self.finished_since)) < now(&self.bound)
+        let begun = now(&self.started_since) + now(&self.beginning);
+        let open = (now(&self.counted) + begun).saturating_sub(now(&self.finished_since));
+        let undecided = (now(&self.counted_undecided) + begun).saturating_sub(now(&self.decided));
+        open < self.bounds.open_sagas_max && undecided < now(&self.bound)
     }
 }
 
 impl Bounds {
-    /// The bound until the next count: what would be decided in time if `open` sagas take `mean_ms`; an eighth more
+    /// The bound until the next count: what would be decided in time if so many take `mean_ms`; an eighth more
     /// than before while they take less than half of the time. Half, for those decided now began when fewer
     /// waited than wait by now.
-    fn next(self, bound: u64, open: u64, mean_ms: u64) -> u64 {
+    fn next(self, bound: u64, undecided: u64, mean_ms: u64) -> u64 {
         let (max, within_ms) = (self.open_sagas_max, millis(self.decided_within));
         if mean_ms > within_ms / 2 {
-            (open * within_ms / mean_ms).clamp(BOUND_MIN.min(max), max)
+            (undecided * within_ms / mean_ms).clamp(BOUND_MIN.min(max), max)
         } else {
             (bound + bound / 8 + 1).min(max)
         }
@@ -156,19 +164,23 @@ fn millis(duration: Duration) -> u64 {
 /// Sagas that have not ended.
 struct Counts {
     open: u64,
+    /// They can still go either way.
+    undecided: u64,
     paused: u64,
 }
 
-/// Stuck and paused sagas are not counted as open: they wait for people, and must not keep customers out.
+/// Stuck and paused sagas are not counted as open: they wait for people, and must not keep customers out. An undecided
+/// one has a deadline.
 async fn count(db: &DatabaseConnection) -> Result<Counts, DbErr> {
     let sql = "SELECT count(*) FILTER (WHERE stuck_since IS NULL AND paused_by IS NULL), \
+               count(*) FILTER (WHERE stuck_since IS NULL AND paused_by IS NULL AND deadline_at IS NOT NULL), \
                count(*) FILTER (WHERE paused_by IS NOT NULL) FROM sagas WHERE finished_at IS NULL";
     let row = db.query_one_raw(Statement::from_string(sea_orm::DatabaseBackend::Postgres, sql)).await?;
     let counted = |index| {
         let counted: i64 = row.as_ref().map_or(Ok(0), |row| row.try_get_by_index(index))?;
         Ok::<_, DbErr>(u64::try_from(counted).unwrap_or_default())
     };
-    Ok(Counts { open: counted(0)?, paused: counted(1)? })
+    Ok(Counts { open: counted(0)?, undecided: counted(1)?, paused: counted(2)? })
 }
 
 /// Refuses new sagas above the bound, before body and token are looked at.
@@ -194,7 +206,7 @@ mod tests {
     fn count(admission: &Admission, open: u64, decided_after_ms: &[i64]) -> u64 {
         let after: Vec<_> = decided_after_ms.iter().map(|ms| TimeDelta::milliseconds(*ms)).collect();
         admission.moved_on(&after, 0);
-        admission.counted(Counts { open, paused: 0 });
+        admission.counted(Counts { open, undecided: open, paused: 0 });
         admission.bound.load(Ordering::Relaxed)
     }
 
@@ -215,7 +227,8 @@ mod tests {
             let after: Vec<_> = waited.iter().map(|ms| TimeDelta::milliseconds(*ms as i64)).collect();
             admission.moved_on(&after, taken as u64);
             if now % COUNT_EVERY.as_millis() as u64 == 0 {
-                admission.counted(Counts { open: waiting.len() as u64, paused: 0 });
+                let undecided = waiting.len() as u64;
+                admission.counted(Counts { open: undecided, undecided, paused: 0 });
             }
             longest = waited.into_iter().max().unwrap_or_default().max(longest);
             done += taken as u64;
@@ -227,7 +240,7 @@ mod tests {
     #[test]
     fn what_began_and_ended_here_counts_until_the_database_was_counted() {
         let admission = admission(2);
-        admission.counted(Counts { open: 1, paused: 0 });
+        admission.counted(Counts { open: 1, undecided: 0, paused: 0 });
         assert!(admission.has_room());
         admission.started();
         assert!(!admission.has_room());
@@ -235,7 +248,7 @@ mod tests {
         assert!(admission.has_room());
         admission.started();
         assert!(!admission.has_room());
-        admission.counted(Counts { open: 1, paused: 0 });
+        admission.counted(Counts { open: 1, undecided: 0, paused: 0 });
         assert!(admission.has_room());
     }
 
@@ -269,10 +282,26 @@ mod tests {
 
     #[test]
     fn when_the_capacity_sinks_meanwhile_fewer_are_let_in_and_when_it_rises_more() {
-        let (longest, done) =
-            queue(&admission(20_000), 12, |now| if (3_000..6_000).contains(&now) { 1 } else { 6 });
-        assert!(longest < 8_000, "{longest} ms: what was let in before takes six times as long");
+        let admission = admission(20_000);
+        let capacity = |now| if (3_000..6_000).contains(&now) { 1 } else { 6 };
+        let (longest, done) = queue(&admission, 12, capacity);
+        assert!(longest < 5_200, "{longest} ms: what was let in before takes six times as long, nobody else");
         assert!(done > 0.9, "{done} of what could be done");
+        let bound = admission.bound.load(Ordering::Relaxed);
+        assert!((700..6_000).contains(&bound), "{bound}: it rises again, and no faster than is needed");
+    }
+
+    #[test]
+    fn who_is_decided_and_not_yet_at_the_end_takes_no_room_of_those_who_wait() {
+        let admission = admission(1_000);
+        admission.moved_on(&[TimeDelta::milliseconds(1_000)], 0);
+        admission.counted(Counts { open: 900, undecided: 600, paused: 0 });
+        assert_eq!(admission.bound.load(Ordering::Relaxed), 600);
+        assert!(!admission.has_room());
+        admission.moved_on(&[TimeDelta::milliseconds(1_000)], 0);
+        assert!(admission.has_room(), "one of them is decided");
+        admission.counted(Counts { open: 1_000, undecided: 10, paused: 0 });
+        assert!(!admission.has_room(), "but all together have a bound, too");
     }
 
     #[test]

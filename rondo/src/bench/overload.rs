@@ -24,6 +24,10 @@ const CALM_SECONDS: usize = 3;
 
 /// Of the capacity, in percent.
 const GOODPUT_MIN: f64 = 60.0;
+/// Of the capacity before it, in percent: an overload must not leave a wreck. A shared machine's speed changes by more.
+const CAPACITY_AFTER_MIN: f64 = 25.0;
+/// Of the orders that arrived, in percent: who carries so many of twice the capacity has a larger one.
+const CARRIED_MIN: f64 = 80.0;
 /// As long as a client waits who says nothing else, and as an answer is awaited before a step is asked again.
 const ACCEPTED_P99_MS_MAX: f64 = 5_000.0;
 /// Of the orders that arrive meanwhile, in percent; it should be about half of them. Where hardly any was refused,
@@ -67,12 +71,15 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
         let from = seen.window.from + phases.before;
         let goodput = bench.finished_per_second(from, phases.overload).await?;
         let growth_mib = services_mib(bench.keep(&scene, &seen)) - memory_mib;
-        let was_overload = phases.refused_percent(&seen.tally) >= REFUSED_MIN;
+        let carried_percent = goodput * 100.0 / (2.0 * capacity).max(1.0);
+        let was_overload =
+            phases.refused_percent(&seen.tally) >= REFUSED_MIN || carried_percent < CARRIED_MIN;
         if was_overload || tried == TRIES_MAX {
             // A machine whose speed has fallen carries less, overload or not.
-            let capacity = capacity.min(bench.run(&closed).await?.sagas_per_second);
+            let after = bench.run(&closed).await?.sagas_per_second;
             let mut figures = phases.figures(&seen.tally, &seen.work);
-            figures.insert(0, goodput_of(goodput, capacity));
+            figures.insert(0, goodput_of(goodput, capacity.min(after)));
+            figures.push(capacity_after(after, capacity));
             figures.push(memory_growth(growth_mib));
             return Ok(figures);
         }
@@ -83,6 +90,11 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
 fn goodput_of(goodput: f64, capacity: f64) -> Figure {
     let percent = goodput * 100.0 / capacity.max(1.0);
     Figure::new("twice the capacity: goodput", "% of the capacity", AtLeast(GOODPUT_MIN), percent)
+}
+
+fn capacity_after(after: f64, before: f64) -> Figure {
+    let percent = after * 100.0 / before.max(1.0);
+    Figure::new("capacity afterwards", "% of the one before", AtLeast(CAPACITY_AFTER_MIN), percent)
 }
 
 fn memory_growth(mib: f64) -> Figure {
@@ -162,7 +174,8 @@ impl Phases {
             let begins = overload_ends + Duration::from_secs(second);
             let within = |sample: &&Sample| (begins..begins + Duration::from_secs(1)).contains(&sample.at());
             let as_before = Percentiles::of(decided.iter().filter(within)).p50 <= normal_ms;
-            as_before && !refused.iter().any(|sample| within(&sample))
+            let is_decided = decided.iter().any(|sample| within(&sample));
+            is_decided && as_before && !refused.iter().any(|sample| within(&sample))
         };
         let calm: Vec<bool> = (0..self.after.as_secs()).map(is_calm).collect();
         let found = calm.windows(CALM_SECONDS).position(|seconds| seconds.iter().all(|calm| *calm));
@@ -214,5 +227,11 @@ mod tests {
         assert_eq!(PHASES.again_normal_after(&decided, &refused), 5.0);
         let refused: Vec<Sample> = second(10, 1).collect();
         assert_eq!(PHASES.again_normal_after(&decided, &refused), 8.0, "not within what was watched");
+        let before_alone: Vec<Sample> = (0..2).flat_map(|at| second(at, 10)).collect();
+        assert_eq!(
+            PHASES.again_normal_after(&before_alone, &[]),
+            8.0,
+            "where nothing is decided nothing is normal"
+        );
     }
 }

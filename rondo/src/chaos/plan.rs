@@ -1,6 +1,6 @@
 //! Which faults come when: made of a seed and a length alone, so that the same seed gives the same schedule.
 //!
-//! Kinds are dealt like cards of a shuffled deck, so that a short run has one of each too; what a fault meets and
+//! Kinds are dealt like cards of a shuffled deck, so that a short run has most of them too; what a fault meets and
 //! how long it lasts is drawn. Faults overlap, but never two that hold the same thing.
 
 use rand::rngs::StdRng;

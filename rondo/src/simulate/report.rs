@@ -27,6 +27,9 @@ pub(super) struct Report {
     pub(super) missed: Vec<Strike>,
 }
 
+/// The kernel counts hundredths: of less than this no rate is told.
+const MEASURABLE_SECONDS: f64 = 0.5;
+
 /// What a simulation took.
 pub(super) struct Spent {
     pub(super) time: Duration,
@@ -73,14 +76,11 @@ impl Report {
         let runs: Vec<String> =
             self.runs.iter().map(|(mode, count)| format!("{count} {}", mode.word())).collect();
         let _ = writeln!(text, "{what}: {} runs ({})", self.runs.values().sum::<u64>(), runs.join(", "));
-        let _ = writeln!(
-            text,
-            "{} sagas in {:.1} s: {:.0} sagas a second of one core; {} h of virtual time",
-            self.sagas,
-            spent.time.as_secs_f64(),
-            self.sagas as f64 / spent.cpu_seconds,
-            self.lasted / SECOND / 3600
-        );
+        let _ = write!(text, "{} sagas in {:.1} s", self.sagas, spent.time.as_secs_f64());
+        if spent.cpu_seconds >= MEASURABLE_SECONDS {
+            let _ = write!(text, ": {:.0} sagas a second of one core", self.sagas as f64 / spent.cpu_seconds);
+        }
+        let _ = writeln!(text, "; {} h of virtual time", self.lasted / SECOND / 3600);
         let _ = writeln!(
             text,
             "{} commits, {} of them after a conflict; {} messages",

@@ -32,7 +32,7 @@ async fn under_twice_the_load_it_carries_its_own_and_refuses_the_rest_at_once() 
     // The last one is of the capacity again.
     let overload = found["runs"].as_array().unwrap().iter().rev().nth(1).unwrap();
     assert!(overload["orders_asked_to_come_later"].as_u64().unwrap() > 0, "{found}");
-    assert_eq!(found["figures"].as_array().unwrap().len(), 7, "{found}");
+    assert_eq!(found["figures"].as_array().unwrap().len(), 8, "{found}");
 }
 
 #[tokio::test]
