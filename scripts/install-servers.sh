@@ -98,11 +98,11 @@ install_prometheus() {
     chmod 755 "$unpacked"
     (cd "$unpacked" && { apt-get download -qq prometheus || { as_root apt-get update -qq && apt-get download -qq prometheus; }; } 2>/dev/null) \
         || fail "cannot download the package prometheus"
-    dpkg-deb -x "$unpacked"/prometheus_*.deb "$unpacked/root"
+    dpkg-deb -x "$unpacked"/prometheus_*.deb "$unpacked/package"
     mkdir -p "$folder"
     local program
     for program in prometheus promtool; do
-        install -m 755 "$unpacked/root/usr/bin/$program" "$folder/$program.new"
+        install -m 755 "$unpacked/package/usr/bin/$program" "$folder/$program.new"
         mv "$folder/$program.new" "$folder/$program"
     done
     rm -rf "$unpacked"

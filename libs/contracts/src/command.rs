@@ -106,6 +106,17 @@ pub enum Outcome {
     Fault,
 }
 
+impl Outcome {
+    /// `done`, `refused` or `fault`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Fault => "fault",
+        }
+    }
+}
+
 /// The wire form of a [`Reply`]: `{outcome, code?, body?}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReplyData {

@@ -290,7 +290,7 @@ impl<D: Decider> BatchLoop<D> {
     async fn bury(&self, arrived: Arrived<D>, error: &BatchError) {
         match arrived.origin {
             Origin::Message { envelope, receipt } => {
-                let letter = letter(&envelope.item_type, Some(&envelope), error.to_string(), &envelope.raw);
+                let letter = letter(&envelope.item_type, Some(&envelope), &error.to_string(), &envelope.raw);
                 if self.dead_letters.keep(&letter).await {
                     receipt.done().await;
                 }

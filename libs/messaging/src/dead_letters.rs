@@ -19,6 +19,7 @@ use crate::metric_names;
 use crate::silence::heard;
 
 pub use desk::{DeadLetterDesk, DeadLetterDesks, Letter, LetterGroup, RedriveError};
+pub(crate) use plain_error::without_values;
 pub use trail::{LetterAction, OnBehalf};
 
 /// The most of a payload that is kept, in bytes: a message's own bound.
@@ -48,13 +49,6 @@ pub(crate) struct DeadLetters {
     service: &'static str,
     db: DatabaseConnection,
     shutdown: CancellationToken,
-}
-
-impl DeadLetter {
-    /// The same with an error that does not repeat what stands in it.
-    pub(crate) fn with_plain_error(self) -> Self {
-        Self { error: plain_error::without_values(&self.error), ..self }
-    }
 }
 
 impl DeadLetters {
@@ -88,7 +82,7 @@ impl DeadLetters {
         true
     }
 
-    /// Its error may quote what stands in it, and stays in the table.
+    /// The error stays in the table, where the letter is looked up anyway.
     fn trace(&self, letter: &DeadLetter) {
         if let Some(parent) = letter.context.filter(|_| trace::is_on()) {
             Span::under(parent, self.service, Kind::Consumer, format!("process {}", letter.subject))

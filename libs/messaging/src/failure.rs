@@ -39,6 +39,21 @@ pub enum FailureKind {
     Poison,
 }
 
+impl FailureKind {
+    /// All there are.
+    pub(crate) const ALL: [Self; 4] = [Self::Conflict, Self::LockTimeout, Self::Transient, Self::Poison];
+
+    /// A word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::LockTimeout => "lock_timeout",
+            Self::Transient => "transient",
+            Self::Poison => "poison",
+        }
+    }
+}
+
 impl BatchError {
     /// What to do about it.
     pub fn kind(&self) -> FailureKind {

@@ -1,6 +1,5 @@
 //! A line for every message that a loop processed, for those who ask for it (`messages=debug`).
 
-use contracts::Outcome;
 use tracing::Level;
 
 use crate::decider::{Answer, Decided, Decider};
@@ -14,7 +13,7 @@ pub(crate) fn processed<D: Decider>(batch: &[Arrived<D>], decided: &[Decided<D::
     for (arrived, decided) in batch.iter().zip(decided) {
         let Origin::Message { envelope, .. } = &arrived.origin else { continue };
         let (outcome, code) = match &decided.answer {
-            Answer::Reply(reply) => (Some(name(reply.outcome)), reply.code.as_deref()),
+            Answer::Reply(reply) => (Some(reply.outcome.as_str()), reply.code.as_deref()),
             Answer::NotHere => (Some("not_here"), None),
             Answer::Caller(_) | Answer::Nobody => (None, None),
         };
@@ -32,13 +31,5 @@ pub(crate) fn processed<D: Decider>(batch: &[Arrived<D>], decided: &[Decided<D::
             code,
             "processed"
         );
-    }
-}
-
-const fn name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Refused => "refused",
-        Outcome::Fault => "fault",
     }
 }

@@ -15,8 +15,7 @@ pub(crate) struct LoopMetrics {
     size: Histogram,
     seconds: Histogram,
     stages: [Histogram; STAGES.len()],
-    /// As [`FailureKind`] orders them.
-    failures: [Counter; 4],
+    service: &'static str,
 }
 
 /// A batch under way.
@@ -32,14 +31,13 @@ impl LoopMetrics {
     pub(crate) fn new(service: &'static str, which: &'static str) -> Self {
         let stage =
             |stage| histogram!(names::STAGE_SECONDS, "service" => service, "loop" => which, "stage" => stage);
-        let kinds =
-            [FailureKind::Conflict, FailureKind::LockTimeout, FailureKind::Transient, FailureKind::Poison];
-        let failed = |kind| counter!(names::BATCH_FAILURES, "service" => service, "kind" => kind_name(kind));
+        // Series that are there before the first failure show it as an increase.
+        FailureKind::ALL.iter().for_each(|kind| failures(service, *kind).increment(0));
         Self {
             size: histogram!(names::BATCH_SIZE, "service" => service, "loop" => which),
             seconds: histogram!(names::BATCH_SECONDS, "service" => service, "loop" => which),
             stages: STAGES.map(stage),
-            failures: kinds.map(failed),
+            service,
         }
     }
 
@@ -49,13 +47,7 @@ impl LoopMetrics {
     }
 
     pub(crate) fn failed(&self, kind: FailureKind) {
-        let index = match kind {
-            FailureKind::Conflict => 0,
-            FailureKind::LockTimeout => 1,
-            FailureKind::Transient => 2,
-            FailureKind::Poison => 3,
-        };
-        self.failures[index].increment(1);
+        failures(self.service, kind).increment(1);
     }
 }
 
@@ -82,13 +74,8 @@ impl BatchClock<'_> {
     }
 }
 
-const fn kind_name(kind: FailureKind) -> &'static str {
-    match kind {
-        FailureKind::Conflict => "conflict",
-        FailureKind::LockTimeout => "lock_timeout",
-        FailureKind::Transient => "transient",
-        FailureKind::Poison => "poison",
-    }
+fn failures(service: &'static str, kind: FailureKind) -> Counter {
+    counter!(names::BATCH_FAILURES, "service" => service, "kind" => kind.as_str())
 }
 
 /// Of one publisher.

@@ -15,7 +15,7 @@ use trace::About;
 use uuid::Uuid;
 
 use crate::bus::Bus;
-use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::dead_letters::{DeadLetter, DeadLetters, without_values};
 use crate::decider::Decider;
 use crate::envelope::{self, Item, Raw};
 use crate::handle::{Arrived, Origin};
@@ -198,7 +198,7 @@ impl<D: Decider> Receiver<D> {
                     }
                 }
                 Err((envelope, error)) => {
-                    let letter = letter(&subject, envelope.as_deref(), error, &raw);
+                    let letter = letter(&subject, envelope.as_deref(), &error, &raw);
                     if self.dead_letters.keep(&letter).await {
                         receipt.done().await;
                     }
@@ -225,7 +225,7 @@ impl<D: Decider> Receiver<D> {
 }
 
 /// What is kept of an item that cannot be processed.
-pub(crate) fn letter(subject: &str, envelope: Option<&Envelope>, error: String, raw: &Raw) -> DeadLetter {
+pub(crate) fn letter(subject: &str, envelope: Option<&Envelope>, error: &str, raw: &Raw) -> DeadLetter {
     DeadLetter {
         subject: subject.to_owned(),
         item_id: envelope.map(|envelope| envelope.id),
@@ -233,9 +233,8 @@ pub(crate) fn letter(subject: &str, envelope: Option<&Envelope>, error: String, 
         about: envelope.map(|envelope| envelope.saga),
         step: envelope.and_then(|envelope| envelope.step.clone()),
         context: envelope.and_then(|envelope| envelope.about().context()),
-        error,
+        error: without_values(error),
         headers: raw.headers_json(),
         raw: raw.bytes(),
     }
-    .with_plain_error()
 }

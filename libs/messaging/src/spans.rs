@@ -120,10 +120,7 @@ fn about(span: Span, envelope: &Envelope) -> Span {
 }
 
 fn answered(span: Span, reply: &ReplyData) -> Span {
-    let span = match reply.outcome {
-        Outcome::Done => span.with("rondo.outcome", "done"),
-        Outcome::Refused => span.with("rondo.outcome", "refused"),
-        Outcome::Fault => span.with("rondo.outcome", "fault").failed("fault"),
-    };
+    let span = span.with("rondo.outcome", reply.outcome.as_str());
+    let span = if reply.outcome == Outcome::Fault { span.failed("fault") } else { span };
     span.with_some("rondo.code", reply.code.clone())
 }

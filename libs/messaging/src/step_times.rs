@@ -130,7 +130,7 @@ impl Step {
                 names::STEP_SECONDS,
                 "workflow" => workflow.to_owned(),
                 "step" => name.to_owned(),
-                "direction" => match direction { Direction::Do => "do", Direction::Undo => "undo" },
+                "direction" => direction.as_str(),
                 "part" => part,
             )
         };

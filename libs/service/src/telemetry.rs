@@ -23,7 +23,7 @@ const DURATION_BUCKETS_SECONDS: [f64; 14] =
 const SAGA_BUCKETS_SECONDS: [f64; 16] =
     [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 86_400.0];
 /// Upper bounds of histograms that count things (inputs of a batch, messages of a publish).
-const SIZE_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 

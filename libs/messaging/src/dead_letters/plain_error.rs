@@ -4,7 +4,7 @@
 const EXPECTED: &str = ", expected ";
 
 /// `invalid type: string "Ann", expected u64 at line 1 column 5` keeps all but `"Ann"`.
-pub(super) fn without_values(error: &str) -> String {
+pub(crate) fn without_values(error: &str) -> String {
     let told = error.rfind(EXPECTED).and_then(|at| {
         let (found, expected) = error.split_at(at);
         let value = found.find(['"', '`'])?;
