@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use messaging::{Publisher, idempotency, outbox, topology};
+use messaging::{LoopLimits, Publisher, idempotency, outbox, topology};
 use service::database::{self, Pool};
 use service::{House, Part, StartError};
 
@@ -24,6 +24,11 @@ pub const SERVICE: &str = "orchestrator";
 const WRITERS: u32 = 2 * messaging::LOOP_CONNECTIONS;
 /// Connections for everything that only looks.
 const READERS: u32 = 8;
+/// How long answers of tail steps gather. Participants gather 50 ms themselves: with three times that most sagas
+/// find all their answers in one batch, and are written once (docs/performance.md).
+const TAIL_GATHER: Duration = Duration::from_millis(150);
+/// Batches of commands' answers that make one of tail steps' answers, which come from three participants.
+const TAIL_BATCHES: usize = 8;
 
 /// What clients can ask for: known without starting the service.
 pub fn public_api() -> utoipa::openapi::OpenApi {
@@ -60,7 +65,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
         reader: reader.clone(),
         admission: admission.clone(),
         pauses: Arc::clone(&pauses),
-        limits: house.loop_limits(),
+        limits: limits(house),
         runtime: &runtime,
     };
     let orders = unless_told_to_stop(house, OrderWorkflowManager::start(parts.clone())).await?;
@@ -92,4 +97,11 @@ fn cannot_start(error: manager::ManagerError) -> StartError {
         manager::ManagerError::Database(error) => StartError::Database(error),
         manager::ManagerError::Version(error) => StartError::Other(error.into()),
     }
+}
+
+fn limits(house: &House) -> LoopLimits {
+    let limits = house.loop_limits();
+    let is_batched = limits.batch_inputs_max > 1;
+    let patient_inputs_max = if is_batched { TAIL_BATCHES * limits.batch_inputs_max } else { 1 };
+    LoopLimits { gather_max: TAIL_GATHER, patient_inputs_max, ..limits }
 }

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::batch::{self, DecidedBatch};
 use crate::bus::Bus;
+use crate::caution::Caution;
 use crate::crash::{self, Point};
 use crate::dead_letters::DeadLetters;
 use crate::decider::{Answer, Decided, Decider};
@@ -36,7 +37,7 @@ use crate::outbox::StoredEvents;
 use crate::outgoing::Outgoing;
 use crate::publisher::Publisher;
 use crate::receiver::{Receiver, letter};
-use crate::rows::{Changes, Transaction};
+use crate::rows::{Changes, Transaction, Version};
 use crate::runtime::Runtime;
 use crate::silence::{SILENT_AFTER, silent};
 use crate::spans::BatchSpans;
@@ -103,6 +104,7 @@ pub fn start<D: Decider>(
         limits,
         metrics: LoopMetrics::new(D::SERVICE, which),
         inbox: Inbox::new(calls, messages, gather, inputs_max),
+        caution: Caution::default(),
         shutdown: runtime.shutdown.clone(),
     };
     let (_, no_calls) = mpsc::channel(1);
@@ -122,12 +124,14 @@ struct BatchLoop<D: Decider> {
     limits: LoopLimits,
     metrics: LoopMetrics,
     inbox: Inbox<D>,
+    caution: Caution,
     shutdown: CancellationToken,
 }
 
 /// What a committed batch decided.
 struct Committed<D: Decider> {
     set: D::Set,
+    version: Option<Version>,
     decided: Vec<Decided<D::Answer>>,
     stored: Option<StoredEvents>,
     began: std::time::Instant,
@@ -151,7 +155,10 @@ impl<D: Decider> BatchLoop<D> {
             if batch.is_empty() {
                 continue;
             }
-            let error = match self.attempt_safely(&batch).await {
+            let is_optimistic = D::IS_OPTIMISTIC && !self.caution.is_advised();
+            let attempted = self.attempt_safely(&batch, is_optimistic).await;
+            self.caution.learn(is_optimistic, attempted.is_ok());
+            let error = match attempted {
                 Ok(committed) => {
                     (pause, conflicts) = (PAUSE_MIN, 0);
                     self.deliver(batch, committed);
@@ -206,8 +213,12 @@ impl<D: Decider> BatchLoop<D> {
     }
 
     /// A panic, wherever it comes from, is a defect that one input shows, not the end of the service.
-    async fn attempt_safely(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
-        let attempt = AssertUnwindSafe(self.attempt(batch)).catch_unwind();
+    async fn attempt_safely(
+        &self,
+        batch: &[Arrived<D>],
+        is_optimistic: bool,
+    ) -> Result<Committed<D>, BatchError> {
+        let attempt = AssertUnwindSafe(self.attempt(batch, is_optimistic)).catch_unwind();
         attempt.await.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -215,16 +226,21 @@ impl<D: Decider> BatchLoop<D> {
         })
     }
 
-    /// One transaction, which is given up where the database falls silent: then nobody knows whether it was
+    /// One transaction, with locks or without, which is given up where the database falls silent: then nobody knows whether it was
     /// committed.
-    async fn attempt(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
-        let done = tokio::time::timeout(SILENT_AFTER, self.transact(batch)).await;
+    async fn attempt(&self, batch: &[Arrived<D>], is_optimistic: bool) -> Result<Committed<D>, BatchError> {
+        let done = tokio::time::timeout(SILENT_AFTER, self.transact(batch, is_optimistic)).await;
         done.unwrap_or_else(|_| Err(BatchError::Commit(silent())))
     }
 
-    async fn transact(&self, batch: &[Arrived<D>]) -> Result<Committed<D>, BatchError> {
+    async fn transact(&self, batch: &[Arrived<D>], is_optimistic: bool) -> Result<Committed<D>, BatchError> {
         let mut clock = self.metrics.begin();
-        let mut tx = Transaction::Postgres(self.db.get_postgres_connection_pool().begin().await?);
+        let db = self.db.get_postgres_connection_pool();
+        let mut tx = if is_optimistic {
+            Transaction::Optimistic(db.clone())
+        } else {
+            Transaction::Postgres(db.begin().await?)
+        };
         clock.stage_done();
         let inputs: Vec<&D::Input> = batch.iter().map(|arrived| &arrived.input).collect();
         let mut set = self.decider.load(&mut tx, &inputs).await?;
@@ -236,23 +252,31 @@ impl<D: Decider> BatchLoop<D> {
         let done = batch::decide(&*self.decider, &mut set, &inputs, about, changes, now, Uuid::now_v7);
         let DecidedBatch { decided, stored, changes } = done;
         clock.stage_done();
-        changes.run(&mut tx).await?;
+        let before_commit = || {
+            crash::reach(D::SERVICE, Point::BeforeCommit);
+            crash::meet(D::SERVICE, batch.iter().filter_map(Arrived::raw));
+        };
+        if is_optimistic {
+            before_commit();
+        }
+        let version = changes.run(&mut tx).await?;
         clock.stage_done();
-        crash::reach(D::SERVICE, Point::BeforeCommit);
-        crash::meet(D::SERVICE, batch.iter().filter_map(Arrived::raw));
+        if !is_optimistic {
+            before_commit();
+        }
         tx.commit().await?;
         let began = clock.committed(batch.len());
-        Ok(Committed { set, decided, stored, began, now })
+        Ok(Committed { set, version, decided, stored, began, now })
     }
 
     /// Answers callers and hands the rest to the publisher.
     fn deliver(&self, batch: Vec<Arrived<D>>, committed: Committed<D>) {
-        let Committed { set, decided, stored, began, now } = committed;
+        let Committed { set, version, decided, stored, began, now } = committed;
         if undoes(&batch, &decided) {
             crash::reach(D::SERVICE, Point::WhileUndoing);
         }
         crash::reach(D::SERVICE, Point::AfterCommitBeforePublish);
-        self.decider.committed(set);
+        self.decider.committed(set, version);
         let mut outgoing = Outgoing::new(now, stored);
         let mut spans = BatchSpans::begin(D::SERVICE, began, batch.len());
         log_lines::processed(&batch, &decided);

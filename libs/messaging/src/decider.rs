@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::envelope::Item;
 use crate::failure::BatchError;
-use crate::rows::{Changes, Transaction};
+use crate::rows::{Changes, Transaction, Version};
 
 /// A service's rules over its rows.
 pub trait Decider: Send + Sync + 'static {
@@ -17,6 +17,9 @@ pub trait Decider: Send + Sync + 'static {
     const SERVICE: &'static str;
     /// A command, an event, or what an HTTP handler asks for.
     type Input: Send + Sync + 'static;
+    /// Whether the rows of a batch are seldom anybody else's, so that it is worth to load them without locks and
+    /// to write them only if nobody has in between; a batch that meets somebody is loaded again, with locks.
+    const IS_OPTIMISTIC: bool = false;
     /// What an HTTP handler is told.
     type Answer: Send + 'static;
     /// The rows that a batch touches.
@@ -48,8 +51,9 @@ pub trait Decider: Send + Sync + 'static {
     /// Says what is to be written, parents first.
     fn save(&self, set: &Self::Set, changes: &mut Changes);
 
-    /// Hears of the rows of a batch after its commit, before anybody is answered.
-    fn committed(&self, _set: Self::Set) {}
+    /// Hears of the rows of a batch after its commit, before anybody is answered; and as which version those are
+    /// there that were written, if there were any.
+    fn committed(&self, _set: Self::Set, _version: Option<Version>) {}
 }
 
 /// An item that cannot be an input.

@@ -11,16 +11,9 @@ pub enum BatchError {
     /// The commit failed; where the connection was lost, its outcome is unknown.
     #[error("commit: {0}")]
     Commit(#[source] sqlx::Error),
-    /// A statement touched another number of rows than it was given: somebody was there in between.
-    #[error("{table}: {written} rows written where {expected} were expected")]
-    RowCount {
-        /// The table.
-        table: &'static str,
-        /// Rows given.
-        expected: u64,
-        /// Rows touched.
-        written: u64,
-    },
+    /// Rows are not what they were taken for: somebody was there in between.
+    #[error("{0}")]
+    Conflict(String),
     /// A rule panicked: a defect, and the input that shows it.
     #[error("a rule panicked: {0}")]
     Panic(String),
@@ -58,7 +51,7 @@ impl BatchError {
     /// What to do about it.
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::RowCount { .. } => FailureKind::Conflict,
+            Self::Conflict(_) => FailureKind::Conflict,
             Self::Panic(_) => FailureKind::Poison,
             Self::Database(error) | Self::Commit(error) => database_failure(error),
         }
@@ -125,8 +118,7 @@ mod tests {
 
     #[test]
     fn a_lost_row_is_a_conflict_and_a_panic_is_poison() {
-        let lost = BatchError::RowCount { table: "t", expected: 2, written: 1 };
-        assert_eq!(lost.kind(), FailureKind::Conflict);
+        assert_eq!(BatchError::Conflict("t: 1 rows".into()).kind(), FailureKind::Conflict);
         assert_eq!(BatchError::Panic("x".into()).kind(), FailureKind::Poison);
     }
 }

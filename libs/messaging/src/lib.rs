@@ -16,6 +16,7 @@ mod batch;
 mod batch_loop;
 pub mod broadcast;
 mod bus;
+mod caution;
 pub mod crash;
 mod dead_letters;
 mod decider;

@@ -14,7 +14,7 @@ use crate::outbox::{self, StoredEvents};
 use crate::outgoing::{Outgoing, Packed, Packer};
 use crate::receiver::Envelope;
 use crate::rows::memory::{Session, Tables};
-use crate::rows::{Changes, Transaction};
+use crate::rows::{Changes, Transaction, Version};
 
 /// A message on the road.
 #[derive(Debug, Clone)]
@@ -38,6 +38,7 @@ pub struct Given<D: Decider> {
 pub struct Ready<D: Decider> {
     tx: Transaction,
     set: D::Set,
+    version: Option<Version>,
     decided: Vec<Decided<D::Answer>>,
     stored: Option<StoredEvents>,
     now: Timestamp,
@@ -101,8 +102,8 @@ pub async fn decide<D: Decider>(
     let mut set = decider.load(&mut tx, &inputs).await?;
     let now = now();
     let done = batch::decide(decider, &mut set, &inputs, |_| About::default(), Changes::of(&tx), now, new_id);
-    done.changes.run(&mut tx).await?;
-    Ok(Ready { tx, set, decided: done.decided, stored: done.stored, now })
+    let version = done.changes.run(&mut tx).await?;
+    Ok(Ready { tx, set, version, decided: done.decided, stored: done.stored, now })
 }
 
 impl<D: Decider> Ready<D> {
@@ -111,9 +112,9 @@ impl<D: Decider> Ready<D> {
     /// # Errors
     /// The batch is to be loaded again: nothing was written.
     pub async fn commit(self, decider: &D, batch: &[Given<D>]) -> Result<Outcome<D::Answer>, BatchError> {
-        let Self { tx, set, decided, stored, now } = self;
+        let Self { tx, set, version, decided, stored, now } = self;
         tx.commit().await?;
-        decider.committed(set);
+        decider.committed(set, version);
         let outbox_row = stored.as_ref().map(|stored| stored.row_id);
         let mut outgoing = Outgoing::new(now, stored);
         let (mut answers, mut left) = (Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use contracts::{EventData, Timestamp};
 use messaging::idempotency::{Earlier, RememberedRequest, earlier};
-use messaging::rows::{Changes, Hold, Rows, Transaction};
+use messaging::rows::{Changes, Hold, Known, Rows, Transaction, Version};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item, OutgoingCommand, until_answered};
 use metrics::counter;
 use saga::{Definition, Effect, Instance};
@@ -28,6 +28,9 @@ use super::saga_row::{HistoryRow, SagaRow};
 use super::waiters::Waiters;
 use super::{ManagerError, NewSaga, UnknownVersion, Workflow};
 use crate::metric_names;
+
+/// Open sagas that a process remembers, about a KiB each: what was not moved for long is read again.
+const KNOWN_SAGAS_MAX: usize = 8_192;
 
 /// The rows of a batch.
 pub struct Set<R> {
@@ -53,6 +56,8 @@ pub struct ManagerDecider<W: Workflow> {
     admission: Arc<Admission>,
     pauses: Arc<KnownPauses>,
     measures: Measures,
+    /// Open sagas as they were committed here.
+    known: Known<SagaRow>,
     workflow: PhantomData<fn() -> W>,
 }
 
@@ -67,7 +72,8 @@ impl<W: Workflow> ManagerDecider<W> {
         let starts = |definition: &Definition<W::Data>| definition.version() == W::START_VERSION;
         assert!(definitions.iter().any(starts), "the version to start is among those that are known");
         let measures = Measures::new::<W>();
-        Self { definitions, waiters, admission, pauses, measures, workflow: PhantomData }
+        let known = Known::new(KNOWN_SAGAS_MAX);
+        Self { definitions, waiters, admission, pauses, measures, known, workflow: PhantomData }
     }
 
     /// A process that lacks a version which open sagas use must not run: it could not move them.
@@ -290,6 +296,8 @@ fn command<W: Workflow>(saga: Uuid, send: saga::Send, traceparent: Option<String
 
 impl<W: Workflow> Decider for ManagerDecider<W> {
     const SERVICE: &'static str = "orchestrator";
+    /// A saga is moved by one reply at a time.
+    const IS_OPTIMISTIC: bool = true;
     type Input = Input<W::Data>;
     type Answer = Told<W::Row>;
     type Set = Set<W::Row>;
@@ -329,7 +337,11 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
         for input in inputs {
             match input {
                 Input::Begin(new) => {
-                    sagas.push(new.saga_id);
+                    // One that has begun already, in a commit whose outcome was unknown, ends an optimistic
+                    // batch, and is met with locks.
+                    if !tx.is_optimistic() {
+                        sagas.push(new.saga_id);
+                    }
                     keys.extend(new.idempotency.as_ref().map(|key| key.key_id));
                 }
                 Input::Advance(saga_id, _) => sagas.push(*saga_id),
@@ -341,7 +353,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
             }
         }
         Ok(Set {
-            sagas: Rows::load(tx, &sagas, Hold::Locked).await?,
+            sagas: self.known.load(tx, &sagas).await?,
             remembered: Rows::load(tx, &keys, Hold::Unlocked).await?,
             history: Rows::default(),
             actions: Rows::load(tx, &actions, Hold::Unlocked).await?,
@@ -370,11 +382,14 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
         changes.save(&set.remembered);
     }
 
-    fn committed(&self, set: Self::Set) {
+    fn committed(&self, set: Self::Set, version: Option<Version>) {
         log_lines::happened(&self.definitions, &set.sagas, &set.history);
         self.admission.moved_on(set.tally.decided_after(), set.tally.ended());
         self.measures.count(&set.tally);
         let row = |key: &Uuid| (*key, set.rows.get(*key).cloned());
         self.waiters.decided(set.decided.iter().map(row).collect());
+        if let Some(version) = version {
+            self.known.keep(set.sagas, version, |saga| saga.finished_at.is_none());
+        }
     }
 }

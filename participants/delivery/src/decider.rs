@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use contracts::user::ProfileChanged;
 use contracts::{Event, EventData, Timestamp};
 use messaging::rows::memory::Tables;
-use messaging::rows::{Changes, Hold, Record, Rows, Transaction};
+use messaging::rows::{Changes, Hold, Rows, Transaction};
 use messaging::{Answer as Given, BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
 
@@ -175,9 +175,9 @@ async fn all_locked(tx: &mut Transaction, unlocked: &[Uuid]) -> Result<(), Batch
         return Ok(());
     }
     let there: Rows<Slot> = Rows::load(tx, unlocked, Hold::Unlocked).await?;
-    match there.iter().count() as u64 {
+    match there.iter().count() {
         0 => Ok(()),
-        expected => Err(BatchError::RowCount { table: Slot::TABLE, expected, written: 0 }),
+        unlocked => Err(BatchError::Conflict(format!("slots: {unlocked} more are to be locked"))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use contracts::order::OrderConfirmed;
 use contracts::{Event, Timestamp};
 use messaging::rows::memory::Tables;
-use messaging::rows::{Changes, Hold, Record, Rows, Transaction};
+use messaging::rows::{Changes, Hold, Rows, Transaction};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
 
@@ -140,11 +140,8 @@ async fn lock_positions(
 /// A reservation that somebody committed after the positions were locked may have others: once more.
 fn all_locked(positions: &Rows<Position>, reservations: &Rows<Reservation>) -> Result<(), BatchError> {
     let needed = reservations.iter().flat_map(|reservation| &reservation.position_ids.0);
-    let (expected, found) = needed.fold((0, 0), |(expected, found), position_id| {
-        (expected + 1, found + u64::from(positions.get(*position_id).is_some()))
-    });
-    if found == expected {
-        return Ok(());
+    match needed.filter(|position_id| positions.get(**position_id).is_none()).count() {
+        0 => Ok(()),
+        unlocked => Err(BatchError::Conflict(format!("positions: {unlocked} more are to be locked"))),
     }
-    Err(BatchError::RowCount { table: Position::TABLE, expected, written: found })
 }

@@ -1,17 +1,19 @@
 //! Tables in memory, with sessions that behave as the loop's transactions in PostgreSQL do: parents are locked
 //! until the commit, children are read as last committed, and an insert under a key that is taken or an update
-//! of a row that is not there aborts the batch. For simulation.
+//! of a row that is not there aborts the batch. An optimistic one locks nothing, and an update of a row that
+//! somebody has written since aborts it. For simulation.
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use uuid::Uuid;
 
-use super::{Hold, Record, Write};
+use super::{Hold, Record, Rows, Version, Write, Writing};
 use crate::failure::BatchError;
 
 /// A service's database. Cheap to clone; all clones are the same tables.
@@ -32,8 +34,13 @@ pub struct Tables(HashMap<TypeId, Box<dyn Any + Send>>);
 
 struct Table<R> {
     /// By key, and by number where a key has several rows.
-    rows: BTreeMap<(Uuid, i64), R>,
+    rows: BTreeMap<(Uuid, i64), Kept<R>>,
     watches: Vec<Watch<R>>,
+}
+
+struct Kept<R> {
+    row: R,
+    version: Version,
 }
 
 type Watch<R> = Box<dyn FnMut(Option<&R>, &R) + Send>;
@@ -44,20 +51,27 @@ pub struct Session {
     id: u64,
     /// Statements until somebody else gets a turn, if anybody does.
     turn_after: Option<u32>,
+    is_optimistic: bool,
     writes: Vec<Box<dyn Written>>,
 }
 
-/// Rows of one table that are written in one way.
+/// Rows of one table that are written in one way, each with the version that it has to be of.
 pub(super) struct Rewritten<R> {
-    pub(super) rows: Vec<R>,
-    pub(super) write: Write,
+    rows: Vec<(R, Option<Version>)>,
+    write: Write,
+}
+
+/// Rows of one table that are not written, each with the version that it has to be of.
+pub(super) struct Checked<R> {
+    rows: Vec<((Uuid, i64), Version)>,
+    record: PhantomData<fn() -> R>,
 }
 
 pub(super) trait Written: Send + Sync {
     /// Whether another session holds any of the rows.
     fn waits(&self, session: u64, locks: &HashMap<(TypeId, Uuid), u64>) -> bool;
     fn check(&self, tables: &Tables) -> Result<(), BatchError>;
-    fn apply(self: Box<Self>, tables: &mut Tables) -> Result<(), BatchError>;
+    fn apply(self: Box<Self>, tables: &mut Tables, version: Version) -> Result<(), BatchError>;
 }
 
 impl Database {
@@ -66,7 +80,15 @@ impl Database {
     pub fn begin(&self, turn_after: Option<u32>) -> Session {
         let mut shared = self.lock();
         shared.sessions += 1;
-        Session { database: self.clone(), id: shared.sessions, turn_after, writes: Vec::new() }
+        let (database, id) = (self.clone(), shared.sessions);
+        Session { database, id, turn_after, is_optimistic: false, writes: Vec::new() }
+    }
+
+    /// Begins one that locks nothing.
+    pub fn begin_optimistic(&self, turn_after: Option<u32>) -> Session {
+        let mut session = self.begin(turn_after);
+        session.is_optimistic = true;
+        session
     }
 
     /// Looks at what is committed.
@@ -97,12 +119,12 @@ impl Tables {
             .table()
             .into_iter()
             .flat_map(move |table: &Table<R>| table.rows.range((key, i64::MIN)..=(key, i64::MAX)));
-        rows.map(|(_, row)| row)
+        rows.map(|(_, kept)| &kept.row)
     }
 
     /// All rows, in the order of their keys.
     pub fn all<R: Record>(&self) -> impl Iterator<Item = &R> {
-        self.table().into_iter().flat_map(|table: &Table<R>| table.rows.values())
+        self.table().into_iter().flat_map(|table: &Table<R>| table.rows.values().map(|kept| &kept.row))
     }
 
     fn table<R: Record>(&self) -> Option<&Table<R>> {
@@ -124,7 +146,7 @@ impl Session {
         &mut self,
         keys: impl FnOnce(&Tables) -> Vec<Uuid>,
         hold: Hold,
-    ) -> Vec<R> {
+    ) -> Rows<R> {
         self.let_others_go().await;
         let mut keys = self.database.look(keys);
         keys.sort_unstable();
@@ -132,17 +154,20 @@ impl Session {
         poll_fn(|_| {
             let mut shared = self.database.lock();
             let Shared { tables, locks, .. } = &mut *shared;
-            let Some(table) = tables.table::<R>() else { return Poll::Ready(Vec::new()) };
-            let rows: Vec<R> = keys.iter().filter_map(|key| table.rows.get(&(*key, 0)).cloned()).collect();
-            if hold == Hold::Locked {
-                let held = |row: &R| (TypeId::of::<R>(), row.row_key());
-                let is_others = |row| locks.get(&held(row)).is_some_and(|session| *session != self.id);
-                if rows.iter().any(is_others) {
+            let Some(table) = tables.table::<R>() else { return Poll::Ready(Rows::default()) };
+            let found = || keys.iter().filter_map(|key| table.rows.get(&(*key, 0)));
+            if hold == Hold::Locked && !self.is_optimistic {
+                let held = |kept: &Kept<R>| (TypeId::of::<R>(), kept.row.row_key());
+                let is_others = |kept| locks.get(&held(kept)).is_some_and(|session| *session != self.id);
+                if found().any(is_others) {
                     return Poll::Pending;
                 }
-                locks.extend(rows.iter().map(|row| (held(row), self.id)));
+                locks.extend(found().map(|kept| (held(kept), self.id)));
             }
-            Poll::Ready(rows)
+            let is_versioned = hold == Hold::Locked && self.is_optimistic;
+            Poll::Ready(
+                found().map(|kept| (kept.row.clone(), is_versioned.then_some(kept.version))).collect(),
+            )
         })
         .await
     }
@@ -155,8 +180,18 @@ impl Session {
             .await;
     }
 
-    pub(super) fn write(&mut self, writes: Vec<Box<dyn Written>>) {
+    pub(super) const fn is_optimistic(&self) -> bool {
+        self.is_optimistic
+    }
+
+    /// What it writes is of this version: a transaction's number, as in PostgreSQL.
+    pub(super) fn write(&mut self, writes: Vec<Box<dyn Written>>) -> Version {
         self.writes.extend(writes);
+        self.version()
+    }
+
+    fn version(&self) -> Version {
+        Version(self.id.cast_signed())
     }
 
     /// Writes all, or nothing.
@@ -167,12 +202,13 @@ impl Session {
             if waits { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
+        let (version, writes) = (self.version(), std::mem::take(&mut self.writes));
         let mut shared = self.database.lock();
-        for written in &self.writes {
+        for written in &writes {
             written.check(&shared.tables)?;
         }
-        for written in std::mem::take(&mut self.writes) {
-            written.apply(&mut shared.tables)?;
+        for written in writes {
+            written.apply(&mut shared.tables, version)?;
         }
         Ok(())
     }
@@ -184,36 +220,77 @@ impl Drop for Session {
     }
 }
 
+impl<R: Record> Rewritten<R> {
+    pub(super) fn of(rows: &[Writing<'_, R>], write: Write) -> Self {
+        Self { rows: rows.iter().map(|row| (row.value.clone(), row.version)).collect(), write }
+    }
+}
+
 impl<R: Record> Written for Rewritten<R> {
     fn waits(&self, session: u64, locks: &HashMap<(TypeId, Uuid), u64>) -> bool {
-        let holder = |row: &R| locks.get(&(TypeId::of::<R>(), row.row_key()));
+        let holder = |(row, _): &(R, _)| locks.get(&(TypeId::of::<R>(), row.row_key()));
         self.write == Write::Changed && self.rows.iter().filter_map(holder).any(|holder| *holder != session)
     }
 
     fn check(&self, tables: &Tables) -> Result<(), BatchError> {
-        let is_there =
-            |row: &R| tables.table::<R>().is_some_and(|table| table.rows.contains_key(&place(row)));
-        let must_be = self.write == Write::Changed;
+        let is_free = |(row, version): &&(R, Option<Version>)| {
+            let kept = tables.table::<R>().and_then(|table| table.rows.get(&place(row)));
+            match (self.write, kept) {
+                (Write::New, kept) => kept.is_none(),
+                (Write::Changed, Some(kept)) => version.is_none_or(|version| version == kept.version),
+                (Write::Changed, None) => false,
+            }
+        };
         let expected = self.rows.len() as u64;
-        let written = self.rows.iter().filter(|row| is_there(row) == must_be).count() as u64;
+        let written = self.rows.iter().filter(is_free).count() as u64;
         if written == expected {
             return Ok(());
         }
-        Err(BatchError::RowCount { table: R::TABLE, expected, written })
+        Err(BatchError::Conflict(format!(
+            "{}: {written} rows written where {expected} were expected",
+            R::TABLE
+        )))
     }
 
-    fn apply(self: Box<Self>, tables: &mut Tables) -> Result<(), BatchError> {
+    fn apply(self: Box<Self>, tables: &mut Tables, version: Version) -> Result<(), BatchError> {
         let Table { rows, watches } = tables.table_mut::<R>();
-        for row in self.rows {
+        for (row, _) in self.rows {
             let place = place(&row);
-            let before = rows.get(&place).cloned();
-            let after = match &before {
+            let before = rows.get(&place).map(|kept| &kept.row);
+            let after = match before {
                 Some(before) => before.updated_to(&row)?,
                 None => row,
             };
-            watches.iter_mut().for_each(|watch| watch(before.as_ref(), &after));
-            rows.insert(place, after);
+            watches.iter_mut().for_each(|watch| watch(before, &after));
+            rows.insert(place, Kept { row: after, version });
         }
+        Ok(())
+    }
+}
+
+impl<R: Record> Checked<R> {
+    pub(super) fn of(rows: &[(&R, Version)]) -> Self {
+        Self {
+            rows: rows.iter().map(|(row, version)| (place(*row), *version)).collect(),
+            record: PhantomData,
+        }
+    }
+}
+
+impl<R: Record> Written for Checked<R> {
+    fn waits(&self, _: u64, _: &HashMap<(TypeId, Uuid), u64>) -> bool {
+        false
+    }
+
+    fn check(&self, tables: &Tables) -> Result<(), BatchError> {
+        let version = |place| Some(tables.table::<R>()?.rows.get(place)?.version);
+        if self.rows.iter().all(|(place, known)| version(place) == Some(*known)) {
+            return Ok(());
+        }
+        Err(BatchError::Conflict(format!("{}: rows are not what they were taken for", R::TABLE)))
+    }
+
+    fn apply(self: Box<Self>, _: &mut Tables, _: Version) -> Result<(), BatchError> {
         Ok(())
     }
 }
@@ -247,7 +324,7 @@ mod tests {
 
     use super::*;
     use crate::record;
-    use crate::rows::{Changes, Rows, Transaction};
+    use crate::rows::{Changes, Known, Rows, Transaction};
 
     record! {
         #[derive(PartialEq)]
@@ -334,6 +411,100 @@ mod tests {
         save(&mut holder, &rows);
         commit(holder).unwrap();
         assert_eq!(locked(&mut other).unwrap().get(KEY), Some(&sample(1, "b")));
+    }
+
+    fn optimistic(database: &Database) -> (Transaction, Rows<Sample>) {
+        let mut tx = Transaction::Memory(database.begin_optimistic(None));
+        let rows = locked(&mut tx).expect("nothing is waited for");
+        (tx, rows)
+    }
+
+    #[test]
+    fn without_locks_nobody_is_waited_for_until_the_row_is_written() {
+        let database = Database::default();
+        commit(insert(&database, sample(1, "a"))).unwrap();
+        let mut holder = Transaction::Memory(database.begin(None));
+        locked(&mut holder).unwrap();
+        let (mut tx, mut rows) = optimistic(&database);
+        rows.get_mut(KEY).unwrap().note = "b".to_owned();
+        save(&mut tx, &rows);
+        let mut committing = pin!(tx.commit());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(committing.as_mut().poll(&mut context).is_pending());
+        drop(holder);
+        assert!(matches!(committing.as_mut().poll(&mut context), Poll::Ready(Ok(()))));
+        assert_eq!(stored(&database), Some(sample(1, "b")));
+    }
+
+    #[test]
+    fn of_two_without_locks_the_second_is_decided_again() {
+        let database = Database::default();
+        commit(insert(&database, sample(1, "a"))).unwrap();
+        let [first, second] = ["b", "c"].map(|note| {
+            let (mut tx, mut rows) = optimistic(&database);
+            rows.get_mut(KEY).unwrap().note = note.to_owned();
+            save(&mut tx, &rows);
+            tx
+        });
+        commit(first).unwrap();
+        assert_eq!(commit(second).unwrap_err().kind(), crate::FailureKind::Conflict);
+        assert_eq!(stored(&database), Some(sample(1, "b")));
+    }
+
+    #[test]
+    fn what_is_known_is_not_read_and_written_only_while_it_is_true() {
+        let database = Database::default();
+        let known = Known::new(8);
+        let load = |tx: &mut Transaction| at_once(known.load(tx, &[KEY])).unwrap().unwrap();
+        let noted = |tx: &mut Transaction, mut rows: Rows<Sample>, note: &str| {
+            rows.get_mut(KEY).unwrap().note = note.to_owned();
+            let mut changes = Changes::of(tx);
+            changes.save(&rows);
+            let version = at_once(changes.run(tx)).unwrap().unwrap().unwrap();
+            (rows, version)
+        };
+        commit(insert(&database, sample(1, "a"))).unwrap();
+        let (mut tx, rows) = optimistic(&database);
+        let (rows, version) = noted(&mut tx, rows, "b");
+        commit(tx).unwrap();
+        let before = rows.clone();
+        known.keep(rows, version, |_| true);
+
+        let mut other = Transaction::Memory(database.begin(None));
+        let rows = locked(&mut other).unwrap();
+        noted(&mut other, rows, "c");
+        commit(other).unwrap();
+
+        let mut tx = Transaction::Memory(database.begin_optimistic(None));
+        let rows = load(&mut tx);
+        assert_eq!(rows.get(KEY), Some(&sample(1, "b")), "what was committed here");
+        noted(&mut tx, rows, "d");
+        assert_eq!(commit(tx).unwrap_err().kind(), crate::FailureKind::Conflict);
+
+        known.keep(before, version, |_| true);
+        let mut tx = Transaction::Memory(database.begin_optimistic(None));
+        let rows = load(&mut tx);
+        save(&mut tx, &rows);
+        assert_eq!(commit(tx).unwrap_err().kind(), crate::FailureKind::Conflict, "nor is it left as it is");
+        let mut tx = Transaction::Memory(database.begin_optimistic(None));
+        assert_eq!(load(&mut tx).get(KEY), Some(&sample(1, "c")), "what failed is forgotten");
+    }
+
+    #[test]
+    fn with_locks_what_is_known_is_read_all_the_same() {
+        let database = Database::default();
+        commit(insert(&database, sample(1, "a"))).unwrap();
+        let known = Known::new(8);
+        let (_, rows) = optimistic(&database);
+        known.keep(rows, Version(7), |_| true);
+        let mut other = Transaction::Memory(database.begin(None));
+        let mut rows = locked(&mut other).unwrap();
+        rows.get_mut(KEY).unwrap().note = "b".to_owned();
+        save(&mut other, &rows);
+        commit(other).unwrap();
+        let mut tx = Transaction::Memory(database.begin(None));
+        let rows = at_once(known.load(&mut tx, &[KEY])).unwrap().unwrap();
+        assert_eq!(rows.get(KEY), Some(&sample(1, "b")));
     }
 
     #[test]

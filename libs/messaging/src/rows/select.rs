@@ -4,10 +4,10 @@ use std::marker::PhantomData;
 
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
 use sqlx::error::BoxDynError;
-use sqlx::postgres::PgArguments;
-use sqlx::{Arguments as _, AssertSqlSafe, Encode, PgExecutor, Postgres, Type};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::{Arguments as _, AssertSqlSafe, Encode, PgExecutor, Postgres, Row as _, Type};
 
-use super::Record;
+use super::{Record, Rows, Version};
 
 /// Which rows, and the values of the parameters in that.
 #[derive(Debug)]
@@ -62,16 +62,21 @@ impl<R: Record> Select<R> {
     }
 
     pub(super) async fn run(self, executor: impl PgExecutor<'_>) -> Result<Vec<R>, sqlx::Error> {
+        self.fetch("", executor).await?.iter().map(R::read).collect()
+    }
+
+    /// With the version of each row: `xmin`, the transaction that wrote it (PostgreSQL manual, 5.5).
+    pub(super) async fn run_versioned(self, executor: impl PgExecutor<'_>) -> Result<Rows<R>, sqlx::Error> {
+        let read = |row: &PgRow| Ok((R::read(row)?, Some(Version(row.try_get(R::COLUMNS.len())?))));
+        self.fetch(", xmin::text::bigint", executor).await?.iter().map(read).collect()
+    }
+
+    async fn fetch(self, more: &str, executor: impl PgExecutor<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
         let Self { clauses, arguments, .. } = self;
         let columns: Vec<&str> = R::COLUMNS.iter().map(|c| c.name).collect();
-        let sql = format!("SELECT {} FROM {} {clauses}", columns.join(", "), R::TABLE);
+        let sql = format!("SELECT {}{more} FROM {} {clauses}", columns.join(", "), R::TABLE);
         let arguments = arguments.map_err(sqlx::Error::Encode)?;
         // Made of constants alone; values are bound.
-        sqlx::query_with(AssertSqlSafe(sql), arguments)
-            .fetch_all(executor)
-            .await?
-            .iter()
-            .map(R::read)
-            .collect()
+        sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(executor).await
     }
 }

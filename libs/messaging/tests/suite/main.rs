@@ -6,3 +6,4 @@ mod counter;
 mod credentials;
 mod failures;
 mod flow;
+mod optimism;

@@ -146,7 +146,7 @@ async fn save(tx: &mut Transaction, inputs: &[Input]) -> Result<(), BatchError> 
 async fn write(tx: &mut Transaction, set: &Set) -> Result<(), BatchError> {
     let mut changes = Changes::of(tx);
     BILLING.save(set, &mut changes);
-    changes.run(tx).await
+    changes.run(tx).await.map(drop)
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ struct BatchOf<D: Decider> {
     given: Arc<Vec<Given<D>>>,
     origins: Vec<(Origin, u64)>,
     stage: Stage<D>,
+    /// Then it is tried again with locks.
+    has_failed: bool,
 }
 
 type Deciding<D> = Pin<Box<dyn Future<Output = Result<Ready<D>, BatchError>> + Send>>;
@@ -79,9 +81,19 @@ impl<D: Decider> Loops<D> {
         &mut self.lanes[lane.process][lane.patience]
     }
 
-    fn deciding(&self, process: usize, given: &Arc<Vec<Given<D>>>, turn_after: Option<u32>) -> Deciding<D> {
+    fn deciding(
+        &self,
+        process: usize,
+        given: &Arc<Vec<Given<D>>>,
+        is_optimistic: bool,
+        turn_after: Option<u32>,
+    ) -> Deciding<D> {
         let (decider, given) = (Arc::clone(&self.deciders[process]), Arc::clone(given));
-        let session = self.database.begin(turn_after);
+        let session = if is_optimistic {
+            self.database.begin_optimistic(turn_after)
+        } else {
+            self.database.begin(turn_after)
+        };
         let (clock, ids) = (self.clocks[process].clone(), self.ids.clone());
         Box::pin(async move {
             simulation::decide(&*decider, session, &given, || clock.now(), || ids.next()).await
@@ -186,7 +198,7 @@ impl<D: Decider> Service for Loops<D> {
             given.push(arrived.given);
             origins.push((arrived.origin, arrived.about));
         }
-        let batch = BatchOf { given: Arc::new(given), origins, stage: Stage::New(None) };
+        let batch = BatchOf { given: Arc::new(given), origins, stage: Stage::New(None), has_failed: false };
         looping.batch = Some(batch);
     }
 
@@ -205,8 +217,9 @@ impl<D: Decider> Service for Loops<D> {
     fn go_on(&mut self, lane: Lane) -> Progress {
         let Some(batch) = &mut self.lane(lane).batch else { return Progress::Waits };
         let given = Arc::clone(&batch.given);
+        let is_optimistic = D::IS_OPTIMISTIC && !batch.has_failed;
         let (stage, progress) = match std::mem::replace(&mut batch.stage, Stage::Over) {
-            Stage::New(turn_after) => decided(self.deciding(lane.process, &given, turn_after)),
+            Stage::New(turn_after) => decided(self.deciding(lane.process, &given, is_optimistic, turn_after)),
             Stage::Deciding(deciding) => decided(deciding),
             Stage::Saved(ready) => self.ended(lane, self.committing(lane.process, &given, *ready)),
             Stage::Committing(committing) => self.ended(lane, committing),
@@ -214,6 +227,7 @@ impl<D: Decider> Service for Loops<D> {
         };
         if let Some(batch) = &mut self.lane(lane).batch {
             batch.stage = stage;
+            batch.has_failed |= matches!(progress, Progress::Failed(..));
         }
         progress
     }
