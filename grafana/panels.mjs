@@ -2,6 +2,8 @@
 // docs/metrics.md. Figures that are read from NATS or a database come from every replica: `max`, not `sum`.
 
 const window = "$__rate_interval";
+// Of what is looked at every 15 s only: in a short window the rate would jump with each look.
+const slow = "5m";
 const rate = (series, by) => `sum by (${by}) (rate(${series}[${window}]))`;
 const mean = (histogram, by) => `${rate(`${histogram}_sum`, by)} / ${rate(`${histogram}_count`, by)}`;
 const quantile = (part, histogram, by, where = "") =>
@@ -239,6 +241,18 @@ const services = {
             description: "How many processes run each version.",
             unit: "short",
             queries: [["count by (version) (rondo_build_info)", "{{version}}"]],
+        },
+        {
+            title: "Running for",
+            description: "How long each process has been running. One that falls again and again: runbook ProcessRestarts.",
+            unit: "s",
+            queries: [["time() - max by (instance) (rondo_process_start_time_seconds)", "{{instance}}"]],
+        },
+        {
+            title: "Spans",
+            description: "Spans by what became of them: sent, lost with a receiver that is away, dropped because too many waited. Runbook: SpansLost.",
+            unit: "ops",
+            queries: [[rate("rondo_spans_total", "result"), "{{result}}"]],
         },
     ],
 };
@@ -493,7 +507,7 @@ const servers = {
             title: "Transactions",
             description: "Transactions by how they ended.",
             unit: "ops",
-            queries: [[`max by (service, ended) (rate(rondo_database_transactions_total[${window}]))`, "{{service}} {{ended}}"]],
+            queries: [[`max by (service, ended) (rate(rondo_database_transactions_total[${slow}]))`, "{{service}} {{ended}}"]],
         },
         {
             title: "Oldest transaction",
@@ -511,7 +525,7 @@ const servers = {
             title: "Updates in place",
             description: "Share of updates that touched no index (HOT). It falls when hot tables have no room on their pages.",
             unit: "percentunit",
-            queries: [[`max by (service) (rate(rondo_database_updates_total{how="hot"}[${window}])) / ignoring(how) sum by (service) (max by (service, how) (rate(rondo_database_updates_total[${window}])))`, "{{service}}"]],
+            queries: [[`max by (service) (rate(rondo_database_updates_total{how="hot"}[${slow}])) / ignoring(how) sum by (service) (max by (service, how) (rate(rondo_database_updates_total[${slow}])))`, "{{service}}"]],
         },
         {
             title: "Dead rows",
@@ -523,7 +537,7 @@ const servers = {
             title: "Found in the cache",
             description: "Share of the pages that were wanted and found in PostgreSQL's cache.",
             unit: "percentunit",
-            queries: [[`max by (service) (rate(rondo_database_pages_total{found="cache"}[${window}])) / ignoring(found) sum by (service) (max by (service, found) (rate(rondo_database_pages_total[${window}])))`, "{{service}}"]],
+            queries: [[`max by (service) (rate(rondo_database_pages_total{found="cache"}[${slow}])) / ignoring(found) sum by (service) (max by (service, found) (rate(rondo_database_pages_total[${slow}])))`, "{{service}}"]],
         },
         {
             title: "Size",
@@ -535,7 +549,7 @@ const servers = {
             title: "Deadlocks",
             description: "Deadlocks; rows are locked in one order everywhere, so there should be none.",
             unit: "ops",
-            queries: [[`max by (service) (rate(rondo_database_deadlocks_total[${window}]))`, "{{service}}"]],
+            queries: [[`max by (service) (rate(rondo_database_deadlocks_total[${slow}]))`, "{{service}}"]],
         },
         {
             title: "Pools",

@@ -4,6 +4,8 @@
 messaging::metric_names! {
     /// Which build runs: always 1.
     Gauge BUILD_INFO = "rondo_build_info", Count, ["version"];
+    /// When this process started, in seconds since 1970.
+    Gauge PROCESS_STARTED = "rondo_process_start_time_seconds", Seconds, [];
     /// Which services this process runs: always 1.
     Gauge SERVICE_INFO = "rondo_service_info", Count, ["service"];
     /// Time from a request's head to its response's head. Requests that no route was found for have the route `none`.
@@ -19,6 +21,8 @@ messaging::metric_names! {
     Gauge REVOCATIONS_KNOWN = "rondo_revocations_known", Count, [];
     /// Requests that a service behind the gateway did not answer: away, broken, timeout.
     Counter GATEWAY_FAILURES = "rondo_gateway_failures_total", Count, ["service", "kind"];
+    /// Spans by what became of them: sent, lost (the receiver was away or refused them), dropped (too many waited).
+    Counter SPANS = "rondo_spans_total", Count, ["result"];
     /// Connections of a pool to its database by what they do: idle, used.
     Gauge POOL_CONNECTIONS = "rondo_pool_connections", Count, ["service", "pool", "state"];
     /// Connections that a pool may have.

@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use trace::SpanCounts;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{EnvFilter, fmt};
@@ -84,8 +85,21 @@ pub fn metrics() -> &'static PrometheusHandle {
         messaging::describe(messaging::metric_names::ALL);
         messaging::describe(metric_names::ALL);
         metrics::gauge!(metric_names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        let now = chrono::Utc::now().timestamp_millis();
+        metrics::gauge!(metric_names::PROCESS_STARTED).set(now as f64 / 1_000.0);
         handle
     })
+}
+
+/// The metrics as Prometheus reads them.
+pub(crate) fn rendered_metrics() -> String {
+    let metrics = metrics();
+    // Counted where nobody knows of metrics.
+    let SpanCounts { sent, lost, dropped } = trace::span_counts();
+    for (result, count) in [("sent", sent), ("lost", lost), ("dropped", dropped)] {
+        metrics::counter!(metric_names::SPANS, "result" => result).absolute(count);
+    }
+    metrics.render()
 }
 
 fn with_own_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {

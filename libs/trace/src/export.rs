@@ -12,6 +12,8 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SamplingDecision, ShouldSample, SpanData, SpanProcessor,
 };
 
+use crate::counted::{Counted, may_wait};
+
 /// Spans that may wait to be sent; about a kilobyte each.
 const QUEUE_SPANS: usize = 16_384;
 /// Spans sent in one request.
@@ -46,7 +48,10 @@ pub enum StartError {
     #[error("the receiver of traces: {0}")]
     Exporter(#[from] ExporterBuildError),
     /// Without TLS, a receiver beside the process is meant.
-    #[error("the receiver of traces must be http://host or http://host:port")]
+    #[error(
+        "the receiver of traces must be http://host or http://host:port; https:// is not spoken here: let a collector \
+         beside the process send them on"
+    )]
     Address,
 }
 
@@ -68,7 +73,7 @@ pub fn start(export: &Export) -> Result<(), StartError> {
         .with_max_export_batch_size(BATCH_SPANS)
         .with_scheduled_delay(SENT_EVERY)
         .build();
-    let mut processor = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
+    let mut processor = BatchSpanProcessor::builder(Counted(exporter)).with_batch_config(config).build();
     let resource = Resource::builder_empty()
         .with_service_name(export.process.clone())
         .with_attribute(KeyValue::new("service.namespace", "rondo"))
@@ -103,7 +108,10 @@ pub(crate) fn samples(trace_id: u128) -> bool {
 
 pub(crate) fn send(span: SpanData) {
     if let Some(exporter) = EXPORTER.get() {
-        exporter.processor.on_end(span);
+        // By our own count, so that nothing is dropped uncounted.
+        if may_wait(QUEUE_SPANS) {
+            exporter.processor.on_end(span);
+        }
     }
 }
 

@@ -8,11 +8,13 @@
 //! an input of a batch, the batch, a message that was sent.
 
 mod context;
+mod counted;
 mod current;
 mod export;
 mod span;
 
 pub use context::TraceContext;
+pub use counted::{SpanCounts, span_counts};
 pub use current::{About, Handled, as_request, current, handle, handled};
 pub use export::{Export, StartError, is_on, start, stop};
 pub use span::{Kind, Span};

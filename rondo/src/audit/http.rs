@@ -17,6 +17,8 @@ use utoipa_axum::routes;
 
 use super::metric_names as names;
 
+/// The first audit comes so long after the start, or earlier: who starts again and again audits too.
+const FIRST_AFTER: Duration = Duration::from_secs(60);
 /// An audit reads everything: one at a time.
 const AT_ONCE: usize = 1;
 /// When to ask again while another audit runs, in seconds.
@@ -47,7 +49,7 @@ impl Auditor {
 
     /// Audits again and again, so that a difference is found before somebody asks.
     async fn audit_every(self: Arc<Self>, period: Duration) {
-        let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
+        let mut ticks = tokio::time::interval_at(Instant::now() + period.min(FIRST_AFTER), period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

@@ -7,11 +7,13 @@ use contracts::Amount;
 use contracts::billing::ReserveFunds;
 use nix::sys::signal::Signal;
 use reqwest::Method;
-use sea_orm::ConnectionTrait;
+use sandbox::Flow;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 use testkit::{Road, eventually};
 use uuid::Uuid;
 
+use super::faults::{copied, through_a_proxy};
 use super::observed::{PROCESSES, Watcher, alert_rules};
 use super::processes::{SEPARATE, System};
 
@@ -19,14 +21,16 @@ const WITHIN: Duration = Duration::from_secs(120);
 const MONEY: &str = "/internal/api/v1/audit/money";
 
 /// The project's rules, with less patience: nothing must last, windows are short, thresholds low.
-fn impatient() -> String {
+pub(crate) fn impatient() -> String {
     let patience = [
         ("> 900", "> 3"),
         ("> 60", "> 2"),
         ("> 100", "> 0"),
         ("> 20", "> 5"),
+        ("[1m]", "[5s]"),
         ("[5m]", "[1m]"),
         ("[10m]", "[20s]"),
+        ("[15m]", "[1m]"),
         ("[1h]", "[5m]"),
     ];
     let rules = patience.iter().fold(alert_rules(), |rules, (long, short)| rules.replace(long, short));
@@ -86,6 +90,12 @@ async fn what_breaks_is_told_and_what_the_runbook_says_mends_it() {
     a_participant_is_slow(&mut system, &watcher, customer).await;
     the_road_is_away(&mut system, &watcher).await;
     the_truth_is_away(&mut system, &watcher, customer).await;
+    nobody_audits(&mut system, &watcher).await;
+    the_truth_is_far_away(&mut system, &watcher, customer).await;
+    somebody_locks_a_table(&system, &watcher, customer).await;
+    the_road_comes_back_with_an_older_store(&mut system, &watcher, customer).await;
+    a_process_dies_again_and_again(&mut system, &watcher).await;
+    nobody_takes_the_spans(&mut system, &watcher, customer).await;
 }
 
 async fn too_many_are_refused(system: &System, watcher: &Watcher, customer: Uuid) {
@@ -209,4 +219,92 @@ async fn the_books_are_tampered_with(system: &System, watcher: &Watcher, custome
     billing.execute_unprepared(&by(-7)).await.unwrap();
     assert_eq!(operator.get(MONEY).await.status, 200);
     watcher.falls_silent("AuditDifference", WITHIN).await;
+}
+
+async fn nobody_audits(system: &mut System, watcher: &Watcher) {
+    system.stop("audit").await;
+    watcher.fires("AuditMissing", WITHIN).await;
+    system.restart("audit", &[("AUDIT_EVERY_SECONDS", "1")]).await;
+    watcher.falls_silent("AuditMissing", WITHIN).await;
+}
+
+/// A slow way from billing to its database.
+async fn the_truth_is_far_away(system: &mut System, watcher: &Watcher, customer: Uuid) {
+    let way = through_a_proxy(system, "billing").await;
+    way.set(Flow::Delayed(Duration::from_millis(700)));
+    eventually(WITHIN, "slow requests to be told", async || {
+        system.client("billing", customer).try_get("/api/v1/account").await;
+        watcher.is_firing("SlowRequests").await.then_some(())
+    })
+    .await;
+    system.stop("billing").await;
+    system.restart("billing", &[]).await;
+    drop(way);
+}
+
+/// A transaction at somebody's keyboard; it ends as the runbook says.
+async fn somebody_locks_a_table(system: &System, watcher: &Watcher, customer: Uuid) {
+    let keyboard = system.look("billing").await;
+    let transaction = keyboard.begin().await.unwrap();
+    transaction.execute_unprepared("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let clients: Vec<_> = (0..16).map(|_| system.client("billing", customer)).collect();
+    eventually(WITHIN, "an exhausted pool to be told", async || {
+        futures::future::join_all(clients.iter().map(|client| client.try_get("/api/v1/account"))).await;
+        watcher.is_firing("PoolExhausted").await.then_some(())
+    })
+    .await;
+    let by_hand = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND state = 'idle in transaction'";
+    assert_eq!(system.number("billing", by_hand).await, 1);
+    watcher.falls_silent("PoolExhausted", WITHIN).await;
+    assert_eq!(system.client("billing", customer).get("/api/v1/account").await.status, 200);
+}
+
+/// As a disk that is put back from a copy.
+async fn the_road_comes_back_with_an_older_store(system: &mut System, watcher: &Watcher, customer: Uuid) {
+    let store = system.nats.home().join("jetstream");
+    let copy = system.nats.home().join("older-copy");
+    all_ended(system).await;
+    system.nats.stop().await.unwrap();
+    copied(&store, &copy).await;
+    system.nats.restart().await.unwrap();
+    let marked = "SELECT count(*) FROM outbox WHERE sequence IS NOT NULL";
+    let before = system.number("orchestrator", marked).await;
+    order(system, customer, 1, 5).await;
+    eventually(WITHIN, "events of those to be in the stream", async || {
+        (system.number("orchestrator", marked).await > before).then_some(())
+    })
+    .await;
+    system.nats.stop().await.unwrap();
+    tokio::fs::remove_dir_all(&store).await.unwrap();
+    copied(&copy, &store).await;
+    system.nats.restart().await.unwrap();
+    watcher.fires("EventsLost", WITHIN).await;
+    all_ended(system).await;
+    watcher.falls_silent("EventsLost", WITHIN).await;
+}
+
+/// Whoever starts it again each time hides from `ServiceDown` that it dies.
+async fn a_process_dies_again_and_again(system: &mut System, watcher: &Watcher) {
+    eventually(WITHIN, "a process that dies again and again to be told", async || {
+        system.kill("notification").await;
+        system.restart("notification", &[]).await;
+        watcher.is_firing("ProcessRestarts").await.then_some(())
+    })
+    .await;
+    watcher.falls_silent("ProcessRestarts", WITHIN).await;
+}
+
+async fn nobody_takes_the_spans(system: &mut System, watcher: &Watcher, customer: Uuid) {
+    let nobody = format!("http://127.0.0.1:{}", testkit::free_port());
+    system.stop("orchestrator").await;
+    system.restart("orchestrator", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &nobody)]).await;
+    eventually(WITHIN, "lost spans to be told", async || {
+        order(system, customer, 1, 1).await;
+        watcher.is_firing("SpansLost").await.then_some(())
+    })
+    .await;
+    system.stop("orchestrator").await;
+    system.restart("orchestrator", &[]).await;
+    watcher.falls_silent("SpansLost", WITHIN).await;
 }

@@ -176,13 +176,13 @@ async fn nats_that_comes_back_with_an_older_store_loses_no_event() {
     assert!(report.is_clean(), "{report:#?}");
 }
 
-async fn copied(from: &Path, to: &Path) {
+pub(crate) async fn copied(from: &Path, to: &Path) {
     let copied = tokio::process::Command::new("cp").arg("-a").arg(from).arg(to).status().await;
     assert!(copied.unwrap().success());
 }
 
 /// Starts a process again that reaches PostgreSQL through a proxy.
-async fn through_a_proxy(system: &mut System, name: &str) -> Proxy {
+pub(crate) async fn through_a_proxy(system: &mut System, name: &str) -> Proxy {
     let proxy = Proxy::start(vec![([127, 0, 0, 1], system.postgres.port()).into()]).await.unwrap();
     let url = |service: &str| {
         let mut url = reqwest::Url::parse(&system.postgres.url(&database(service))).unwrap();

@@ -21,3 +21,4 @@ mod secrets;
 mod sessions;
 mod simulation;
 mod traces;
+mod walk;

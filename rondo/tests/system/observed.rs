@@ -31,7 +31,7 @@ pub(crate) fn alert_rules() -> String {
     read("grafana/alerts.yml")
 }
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 

@@ -35,6 +35,7 @@ const ALLOWED: [(&str, &str); 5] = [
     ("cmd.delivery.schedule_delivery.v1", DELIVERY_ADDRESS),
 ];
 
+const SAGA_HISTORY: &str = "SELECT inputs FROM saga_history";
 const DEAD_LETTERS: &str = "SELECT subject, error, encode(payload, 'escape') FROM dead_letters";
 
 /// Where something was found, and what was searched there.
@@ -121,6 +122,7 @@ async fn nothing_that_leaves_the_processes_tells_secrets_or_of_people() {
     eventually(END_WITHIN, "spans", async || (receiver.raw().len() > 3).then_some(())).await;
     all.extend(receiver.raw().iter().map(|bytes| searched("traces", String::from_utf8_lossy(bytes))));
     all.append(&mut dead_letters(&system).await);
+    all.append(&mut saga_history(&system).await);
     all.append(&mut road.lock().unwrap());
     was_seen(&all);
     is_well_formed(&all[0].text);
@@ -272,6 +274,13 @@ async fn dead_letters(system: &System) -> Vec<Searched> {
     all
 }
 
+/// What operators are shown of sagas by `rondo saga show`.
+async fn saga_history(system: &System) -> Vec<Searched> {
+    let statement = Statement::from_string(DatabaseBackend::Postgres, SAGA_HISTORY);
+    let rows = system.look("orchestrator").await.query_all_raw(statement).await.unwrap();
+    rows.iter().map(|row| searched("saga history", row.try_get_by_index::<String>(0).unwrap())).collect()
+}
+
 /// One line an event, and each says of which saga, step and trace it is.
 fn is_well_formed(log: &str) {
     let lines = log.lines().filter(|line| line.starts_with('{'));
@@ -298,6 +307,7 @@ fn was_seen(all: &[Searched]) {
     }
     for place in [
         "traces",
+        "saga history",
         "metrics of billing",
         "reply.order.v1",
         "order.order_confirmed.v1",

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Answer, eventually};
+use testkit::{Answer, Road, eventually};
 use uuid::Uuid;
 
 use super::orders::{END_WITHIN, Shop};
@@ -188,4 +189,44 @@ async fn a_share_of_new_traces_is_recorded_and_a_caller_decides_for_its_own() {
         assert!(receiver.trace(&trace_id).is_empty(), "{trace_id}");
     }
     assert!(receiver.spans().iter().all(|span| span.trace_id == wanted || span.name == "batch"));
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_leaves_a_span_that_says_so_and_a_saga_that_goes_on_under_it() {
+    let receiver = Receiver::start().await;
+    let system = traced_system(&receiver, &[]).await;
+    let shop = Shop::open(&system, 1, 1).await;
+    let trace_id = format!("{:032x}", Uuid::now_v7().as_u128());
+    let client = system.client("orchestrator", shop.customers[0]);
+    system.signal("billing", Signal::SIGSTOP);
+    let request = client.request(Method::POST, "/api/v1/order").json(&json!({ "price": 100 }));
+    let request = request.header("traceparent", format!("00-{trace_id}-{CLIENT_SPAN}-01"));
+    let gave_up = tokio::time::timeout(Duration::from_millis(500), request.send()).await;
+    assert!(gave_up.is_err(), "the client gave up waiting");
+
+    let asked = receiver.wait_for(&trace_id, "POST /api/v1/order", 1).await;
+    assert!(asked.has_failed && !asked.attributes.contains_key("http.response.status_code"), "{asked:#?}");
+    system.signal("billing", Signal::SIGCONT);
+    let command = receiver.wait_for(&trace_id, "send cmd.billing.reserve_funds.v1", 1).await;
+    assert_eq!(command.parent_id, asked.span_id);
+    receiver.wait_for(&trace_id, "process cmd.notification.notify.v1", 1).await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_a_failed_span_of_the_trace_that_it_came_with() {
+    let receiver = Receiver::start().await;
+    let system = traced_system(&receiver, &[]).await;
+    let road = Road::connect(&system.nats.url()).await;
+    let (trace_id, saga) = (format!("{:032x}", Uuid::now_v7().as_u128()), Uuid::now_v7());
+    let command = "cmd.billing.reserve_funds.v1";
+    let item = json!({
+        "specversion": "1.0", "id": Uuid::now_v7(), "type": command, "source": "test", "subject": saga,
+        "time": chrono::Utc::now(), "step": "reserve_funds", "direction": "do", "attempt": 1,
+        "traceparent": format!("00-{trace_id}-{CLIENT_SPAN}-01"), "data": { "amount": -1 },
+    });
+    road.send(command, &[item]).await;
+    let span = receiver.wait_for(&trace_id, &format!("process {command}"), 1).await;
+    assert!(span.has_failed, "{span:#?}");
+    assert_eq!((&*span.scope, &*span.parent_id, span.kind), ("billing", CLIENT_SPAN, SpanKind::Consumer));
+    assert_eq!(span.attributes["rondo.saga"], saga.to_string());
 }

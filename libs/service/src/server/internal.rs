@@ -91,6 +91,6 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
 }
 
 async fn render_metrics() -> Response {
-    let text = telemetry::metrics().render();
+    let text = telemetry::rendered_metrics();
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
