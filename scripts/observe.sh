@@ -35,5 +35,16 @@ To see the dashboards in a Grafana that you have:
                   grafana/dashboards to /var/lib/grafana/dashboards/rondo
 Ctrl-C stops Prometheus; the data stays.
 EOF
-exec .rondo/tools/prometheus --config.file="$data/prometheus.yml" --storage.tsdb.path="$data/data" \
-    --storage.tsdb.retention.time=7d --web.listen-address="$address" >"$data/prometheus.log" 2>&1
+.rondo/tools/prometheus --config.file="$data/prometheus.yml" --storage.tsdb.path="$data/data" \
+    --storage.tsdb.retention.time=7d --web.listen-address="$address" >"$data/prometheus.log" 2>&1 &
+readonly prometheus=$!
+trap 'kill "$prometheus" 2>/dev/null || true' INT TERM
+status=0
+wait "$prometheus" || status=$?
+# By the signal that stopped it: waited for once more, until it has written what it has.
+wait "$prometheus" 2>/dev/null || status=$?
+if ((status != 0 && status <= 128)); then
+    echo "Prometheus ended; the end of $data/prometheus.log:" >&2
+    tail -n 3 "$data/prometheus.log" >&2
+    exit "$status"
+fi

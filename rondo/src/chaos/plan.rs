@@ -276,4 +276,16 @@ mod tests {
         }
         assert!(kinds.len() >= 27, "{kinds:?}");
     }
+
+    #[test]
+    fn the_runbooks_tell_of_every_kind_and_of_no_other() {
+        let runbooks = include_str!("../../../docs/runbooks.md");
+        let table = runbooks.split_once("\n| fault |").expect("a table of faults").1;
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let told: BTreeSet<String> =
+            rows.filter_map(|row| row.split(" | ").next()?.strip_prefix("| ")).map(str::to_owned).collect();
+        let kinds: BTreeSet<String> =
+            (0..20).flat_map(|seed| plan(seed, 900)).map(|planned| planned.fault.kind()).collect();
+        assert_eq!(told, kinds);
+    }
 }

@@ -28,6 +28,7 @@ pub(crate) fn impatient() -> String {
         ("> 100", "> 0"),
         ("> 20", "> 5"),
         ("[1m]", "[5s]"),
+        ("[2m]", "[10s]"),
         ("[5m]", "[1m]"),
         ("[10m]", "[20s]"),
         ("[15m]", "[1m]"),
@@ -175,9 +176,11 @@ async fn a_participant_is_slow(system: &mut System, watcher: &Watcher, customer:
     })
     .await;
     watcher.fires("OldestSagaTooOld", WITHIN).await;
+    watcher.fires("NothingDecided", WITHIN).await;
     system.signal("billing", Signal::SIGCONT);
     watcher.fires("SlowDecisions", WITHIN).await;
     all_ended(system).await;
+    watcher.falls_silent("NothingDecided", WITHIN).await;
     system.stop("orchestrator").await;
     system.restart("orchestrator", &[]).await;
 }
