@@ -259,6 +259,11 @@ impl Bus {
         let made = stream.get_or_create_consumer(&spec.durable, consumer_config(spec)).await;
         let consumer = made.map_err(|error| TopologyError::consumer(&spec.stream, &error));
         self.roads().looked(&name, &consumer);
+        // Nobody says whether it was there; one that was made just now, whoever made it, has delivered nothing.
+        let is_new = |consumer: &PullConsumer| consumer.cached_info().delivered.stream_sequence == 0;
+        if consumer.as_ref().is_ok_and(is_new) {
+            counter!(metric_names::TOPOLOGY_HEALED, "service" => service).increment(1);
+        }
         consumer
     }
 
