@@ -595,7 +595,7 @@ const servers = {
         },
         {
             title: "Streams made",
-            description: "Streams made, at first or because they were gone, and looks at ones whose settings are not ours.",
+            description: "Streams and consumers made, at first or because they were gone, and looks at ones whose settings are not ours.",
             unit: "short",
             queries: [
                 ["sum by (service) (rondo_topology_healed_total)", "{{service}} made"],
