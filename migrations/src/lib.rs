@@ -6,6 +6,7 @@ pub mod billing;
 pub mod delivery;
 pub mod notification;
 pub mod orchestrator;
+pub mod rights;
 mod shared;
 pub mod stock;
 pub mod user;

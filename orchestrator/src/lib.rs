@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use contracts::Event;
+use contracts::order::{OrderCancelled, OrderConfirmed, OrderRejected};
+use messaging::rights::Work;
 use messaging::{LoopLimits, Publisher, idempotency, outbox, topology};
 use service::database::{self, Pool};
 use service::{House, Part, StartError};
@@ -35,6 +38,16 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     order::public().into_openapi()
 }
 
+/// The events that it tells of.
+const TOLD: &[&str] = &[OrderConfirmed::TYPE, OrderRejected::TYPE, OrderCancelled::TYPE];
+
+/// What it does on the road.
+pub fn work() -> Work {
+    let workflows = simulation::names();
+    let work = Work::of(SERVICE).tells(TOLD).makes(&topology::events()).wakes(workflows);
+    work.reads(simulation::all_sources()).asks(simulation::all_participants())
+}
+
 /// Starts the service: its loops and clock in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
@@ -44,9 +57,10 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let runtime = house.runtime();
     let writer = house.database(SERVICE, Pool::Writer, WRITERS).await?;
     let reader = house.database(SERVICE, Pool::Reader, READERS).await?;
-    let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
+    let bus = house.bus(SERVICE).await?;
+    let publisher = Publisher::start(SERVICE, bus.clone(), writer.clone(), &runtime);
     let events = Some(topology::events());
-    outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), events, &runtime);
+    outbox::start_relay(SERVICE, bus.clone(), reader.clone(), publisher.clone(), events, &runtime);
     let kept = TimeDelta::days(house.config.business.saga_retention_days.into());
     manager::start_removing(kept, reader.clone(), &runtime);
     // A request is remembered longer than the saga that it began.
@@ -59,7 +73,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let admission = manager::Admission::start(bounds, reader.clone(), &runtime);
     let pauses = unless_told_to_stop(house, manager::Pauses::start(reader.clone(), &runtime)).await??;
     let parts = manager::Parts {
-        bus: &house.bus,
+        bus: &bus,
         publisher,
         writer,
         reader: reader.clone(),

@@ -31,18 +31,24 @@ pub(crate) struct AuditArguments {
     local: LocalConfig,
 }
 
-/// The route, for a process that knows the databases, and the audits that nobody asks for.
+/// The user of NATS that a process is which does nothing else.
+pub(crate) const NATS_USER: &str = "audit";
+
+/// The route, and the audits that nobody asks for.
+pub(crate) fn part(house: &House, urls: DatabaseUrls) -> Part {
+    let business = &house.config.business;
+    let every = Duration::from_secs(business.audit_every_seconds.into());
+    http::part(urls, business.audit_quiet_seconds, every, house)
+}
+
+/// The databases that a process was told of.
 ///
 /// # Errors
-/// The address of a database is missing.
-pub(crate) fn part(house: &House) -> Result<Part, StartError> {
-    let config = &house.config;
+/// The address of one is missing.
+pub(crate) fn given_urls(config: &Config) -> Result<DatabaseUrls, StartError> {
     let missing =
         |service: Service| StartError::Missing(format!("{}_DATABASE_URL", service.name().to_uppercase()));
-    let urls = urls(|service| given(config, service).ok_or_else(|| missing(service)))?;
-    let business = &config.business;
-    let every = Duration::from_secs(business.audit_every_seconds.into());
-    Ok(http::part(urls, business.audit_quiet_seconds, every, house))
+    urls(|service| given(config, service).ok_or_else(|| missing(service)))
 }
 
 /// Prints what was found, and fails if that is anything. Without addresses it is about the `rondo up` that
@@ -71,7 +77,8 @@ fn given(config: &Config, service: Service) -> Option<String> {
     config.databases.url(service.name()).map(|url| url.expose_secret().to_owned())
 }
 
-fn urls<E>(url: impl Fn(Service) -> Result<String, E>) -> Result<DatabaseUrls, E> {
+/// The databases that are audited.
+pub(crate) fn urls<E>(url: impl Fn(Service) -> Result<String, E>) -> Result<DatabaseUrls, E> {
     Ok(DatabaseUrls {
         billing: url(Service::Billing)?,
         stock: url(Service::Stock)?,

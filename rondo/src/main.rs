@@ -4,11 +4,13 @@ mod audit;
 mod bench;
 mod chaos;
 mod child;
+mod kept;
 mod keys;
 mod metric_list;
 mod migrate;
 mod operate;
 mod processes;
+mod rights;
 mod run_folder;
 mod serve;
 mod services;
@@ -39,6 +41,8 @@ enum Command {
     Migrate(Box<migrate::MigrateArguments>),
     /// Make signing keys and service tokens.
     Keys(Box<keys::KeysArguments>),
+    /// Say who may do what at NATS and PostgreSQL, and make the keys for it.
+    Rights(Box<rights::RightsArguments>),
     /// Check that money and stock add up over all services; or show what operators did.
     Audit(Box<operate::AuditCommand>),
     /// Find sagas, see why one hangs, and set it going.
@@ -67,6 +71,7 @@ fn main() -> std::process::ExitCode {
             Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Migrate(arguments) => migrate::run(&arguments).await,
             Command::Keys(arguments) => keys::run(&arguments),
+            Command::Rights(arguments) => rights::run(&arguments),
             Command::Audit(arguments) => operate::run_audit(*arguments).await,
             Command::Saga(arguments) => operate::run_saga(*arguments).await,
             Command::DeadLetters(arguments) => operate::run_dead_letters(*arguments).await,

@@ -82,11 +82,12 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     }
     let audits = services.contains(&Served::Audit);
     let services: Vec<Service> = services.into_iter().filter_map(Served::service).collect();
-    let house = House::build(config).await?;
+    let first = services.first().copied().map_or(audit::NATS_USER, Service::name);
+    let house = House::build(config, first).await?;
     shutdown::on_signal(house.draining.clone())?;
     let mut parts = start(&services, &house).await?;
     if audits {
-        parts.push(audit::part(&house)?);
+        parts.push(audit::part(&house, audit::given_urls(&house.config)?));
     }
     tracing::info!(
         services = ?parts.iter().map(|part| part.name).collect::<Vec<_>>(),

@@ -2,7 +2,9 @@
 
 use anyhow::Context;
 use clap::ValueEnum;
+use messaging::rights::Work;
 use migrations::MigratorTrait;
+use migrations::rights::{protect_migrations, role_of};
 use sea_orm::DatabaseConnection;
 use service::{House, Part, StartError};
 use utoipa::openapi::OpenApi;
@@ -64,6 +66,19 @@ impl Service {
         }
     }
 
+    /// What it does at NATS.
+    pub(crate) fn work(self) -> Work {
+        match self {
+            Self::Auth => auth::work(),
+            Self::User => user::work(),
+            Self::Billing => billing::work(),
+            Self::Stock => stock::work(),
+            Self::Delivery => delivery::work(),
+            Self::Notification => notification::work(),
+            Self::Orchestrator => orchestrator::work(),
+        }
+    }
+
     /// What it serves in public.
     pub(crate) fn public_api(self) -> OpenApi {
         match self {
@@ -88,6 +103,10 @@ impl Service {
             Self::Notification => migrations::notification::Migrator::up(db, None).await,
             Self::Orchestrator => migrations::orchestrator::Migrator::up(db, None).await,
         };
-        migrated.with_context(|| format!("the database of {} cannot be brought up to date", self.name()))
+        let done = match migrated {
+            Ok(()) => protect_migrations(db, &role_of(self.name())).await,
+            Err(error) => Err(error),
+        };
+        done.with_context(|| format!("the database of {} cannot be brought up to date", self.name()))
     }
 }

@@ -68,7 +68,7 @@ async fn serve_all(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     configure(&mut config, &local.data_dir, &listeners, servers)?;
-    let house = House::build(config).await?;
+    let house = House::build(config, Service::Auth.name()).await?;
     let draining = house.draining.clone();
     let stopped = stop.clone();
     tokio::spawn(async move {
@@ -107,8 +107,7 @@ fn configure(
 ) -> anyhow::Result<()> {
     config.http.public_addr = listeners.public_addr()?;
     config.http.internal_addr = listeners.internal_addr()?;
-    config.nats.url = servers.nats_url();
-    config.nats.url_from_file = None;
+    servers.tell_nats(&mut config.nats);
     for service in Service::ALL {
         config.databases.set(service.name(), servers.database_url(service)?);
     }
@@ -127,7 +126,7 @@ async fn prepare(
     use secrecy::ExposeSecret;
     let step = progress.step("migrating the databases");
     for service in Service::ALL {
-        let url = servers.database_url(service)?;
+        let url = servers.migration_url(service)?;
         let db = Database::connect(url.expose_secret()).await?;
         service.migrate(&db).await?;
         db.close().await?;
@@ -135,7 +134,7 @@ async fn prepare(
     step.done();
     let step = progress.step("starting the services");
     let mut parts = serve::start(&Service::ALL, house).await?;
-    parts.push(audit::part(house)?);
+    parts.push(audit::part(house, audit::urls(|service| servers.audit_url(service))?));
     step.done();
     Ok(parts)
 }

@@ -1,5 +1,7 @@
-//! The connection to NATS: one a process, shared by everything in it.
+//! A service's connection to NATS, as a user of its own; [`Buses`](crate::Buses) are those of a process.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,7 +9,11 @@ use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret, SecretString};
 
+use crate::nkey;
+use crate::refusals::Refusals;
+use crate::rights::inbox_prefix;
 use crate::roads::Roads;
 
 /// How long a publish waits for the stream's acknowledgement.
@@ -23,15 +29,75 @@ pub struct Bus {
     client: async_nats::Client,
     jetstream: jetstream::Context,
     roads: Roads,
+    refusals: Arc<Refusals>,
 }
 
-/// NATS could not be set up: a malformed URL or credentials.
+/// As whom to connect, and which server to believe.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// The seed of the user's nkey; none where the server wants none.
+    pub seed: Option<SecretString>,
+    /// Certificates (PEM) of whoever may vouch for the server. With them nothing is sent without TLS.
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key (PEM), for a server that wants to see them.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// NATS could not be set up. Neither tells credentials.
 #[derive(Debug, thiserror::Error)]
-#[error("NATS at {server}: {source}")]
-pub struct ConnectError {
-    /// Without credentials.
-    server: String,
-    source: async_nats::ConnectError,
+pub enum ConnectError {
+    /// A malformed URL or credentials.
+    #[error("NATS at {server}: {source}")]
+    Address {
+        /// Without credentials.
+        server: String,
+        /// What is wrong with it.
+        source: async_nats::ConnectError,
+    },
+    /// The nkey is none.
+    #[error("the NATS nkey of {user}: {source}")]
+    Seed {
+        /// Whose.
+        user: String,
+        /// What it should be.
+        source: nkey::NotASeed,
+    },
+    /// A certificate or key cannot be read.
+    #[error("for NATS, {}: {source}", .file.display())]
+    Certificate {
+        /// Where it should be.
+        file: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl Access {
+    /// The options of a connection as `user`.
+    fn options(&self, user: &str, mut options: ConnectOptions) -> Result<ConnectOptions, ConnectError> {
+        if let Some(seed) = &self.seed {
+            options = options.nkey(seed.expose_secret().to_owned());
+        }
+        if let Some(file) = &self.ca_file {
+            options = options.add_root_certificates(readable(file)?).require_tls(true);
+        }
+        if let Some((certificate, key)) = &self.client_certificate {
+            options = options.add_client_certificate(readable(certificate)?, readable(key)?);
+        }
+        Ok(options.custom_inbox_prefix(inbox_prefix(user)))
+    }
+
+    /// What the server knows the user by, if it is a key.
+    fn public_key(&self, user: &str) -> Result<Option<String>, ConnectError> {
+        let key = self.seed.as_ref().map(nkey::public_key).transpose();
+        key.map_err(|source| ConnectError::Seed { user: user.to_owned(), source })
+    }
+}
+
+/// The client would look at it at every try, and tell nobody what it misses.
+fn readable(file: &Path) -> Result<PathBuf, ConnectError> {
+    let failed = |source| ConnectError::Certificate { file: file.to_owned(), source };
+    std::fs::read(file).map(|_| file.to_owned()).map_err(failed)
 }
 
 /// Takes the credentials out of an address: the client would not use them there, and shows the address to
@@ -51,36 +117,60 @@ fn log_in(options: ConnectOptions, address: ServerAddr) -> (ConnectOptions, Stri
 }
 
 impl Bus {
-    /// Connects under a name that operators see on the server, with the user and password of the URL if it has
-    /// them. A server that is away is no error: the connection is made as soon as it is back, for ever.
+    /// Connects as somebody of whom the server wants no key. See [`Bus::connect_as`].
     ///
     /// # Errors
     /// The URL or the credentials are malformed.
     pub async fn connect(url: &str, name: &str) -> Result<Self, ConnectError> {
-        let unknown =
-            |source: std::io::Error| ConnectError { server: "its address".to_owned(), source: source.into() };
+        Self::connect_as(url, name, &Access::default()).await
+    }
+
+    /// Connects as a user, whose name operators see on the server, with the user and password of the URL if it
+    /// has them. A server that is away is no error: the connection is made as soon as it is back, for ever. So is
+    /// one that does not know the user; that is said in the log and by [`Bus::refusal`].
+    ///
+    /// # Errors
+    /// The URL or the credentials are malformed, or a certificate cannot be read.
+    pub async fn connect_as(url: &str, user: &str, access: &Access) -> Result<Self, ConnectError> {
+        let unknown = |source: std::io::Error| ConnectError::Address {
+            server: "its address".to_owned(),
+            source: source.into(),
+        };
         let address: ServerAddr = url.parse().map_err(unknown)?;
         let (options, server) = log_in(ConnectOptions::new(), address);
-        let client = options
-            .name(name)
+        let by_tls = access.ca_file.is_some() || server.starts_with("tls:");
+        let refusals = Arc::new(Refusals::new(user, &server, access.public_key(user)?, by_tls));
+        let told = Arc::clone(&refusals);
+        let client = access
+            .options(user, options)?
+            .name(user)
             .retry_on_initial_connect()
             .max_reconnects(None)
             .reconnect_delay_callback(reconnect_pause)
             .ping_interval(Duration::from_secs(5))
+            .event_callback(move |event| {
+                told.hear(&event);
+                std::future::ready(())
+            })
             .connect(&server)
             .await
-            .map_err(|source| ConnectError { server, source })?;
+            .map_err(|source| ConnectError::Address { server, source })?;
         let jetstream = ContextBuilder::new()
             .ack_timeout(PUBLISH_ACK_TIMEOUT)
             .timeout(PUBLISH_ACK_TIMEOUT)
             .max_ack_inflight(MAX_ACK_IN_FLIGHT)
             .build(client.clone());
-        Ok(Self { client, jetstream, roads: Roads::default() })
+        Ok(Self { client, jetstream, roads: Roads::default(), refusals })
     }
 
     /// Whether the server can be reached now.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// Why the server does not let this user in, if it said so.
+    pub fn refusal(&self) -> Option<String> {
+        self.refusals.now()
     }
 
     /// Another one after every time that the connection was made again: the server may be another one then, or

@@ -16,6 +16,7 @@ mod batch;
 mod batch_loop;
 pub mod broadcast;
 mod bus;
+mod buses;
 mod caution;
 pub mod crash;
 mod dead_letters;
@@ -29,11 +30,14 @@ mod log_lines;
 mod loop_metrics;
 mod metric;
 pub mod metric_names;
+pub mod nkey;
 pub mod outbox;
 mod outgoing;
 mod participant;
 mod publisher;
 mod receiver;
+mod refusals;
+pub mod rights;
 mod roads;
 pub mod rows;
 mod runtime;
@@ -46,7 +50,8 @@ mod wake;
 pub mod watch;
 
 pub use batch_loop::{LOOP_CONNECTIONS, Pools, start};
-pub use bus::{Bus, ConnectError};
+pub use bus::{Access, Bus, ConnectError};
+pub use buses::Buses;
 pub use dead_letters::{
     DeadLetterDesk, DeadLetterDesks, Letter, LetterAction, LetterGroup, OnBehalf, RedriveError,
 };

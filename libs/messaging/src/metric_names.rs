@@ -54,9 +54,9 @@ crate::metric_names! {
     Counter TOPOLOGY_HEALED = "rondo_topology_healed_total", Count, ["service"];
     /// Looks at streams whose settings differ from ours.
     Counter TOPOLOGY_MISMATCH = "rondo_topology_mismatch_total", Count, ["service"];
-    /// Whether this process is connected to NATS: 1 or 0.
+    /// Whether every service of this process is connected to NATS: 1 or 0.
     Gauge NATS_CONNECTED = "rondo_nats_connected", Count, [];
-    /// Connections made to NATS by this process, the first included.
+    /// Connections made to NATS by this process, the first of each service included.
     Counter NATS_CONNECTS = "rondo_nats_connects_total", Count, [];
     /// Bytes sent to NATS by this process.
     Counter NATS_SENT_BYTES = "rondo_nats_sent_bytes_total", Bytes, [];

@@ -124,6 +124,17 @@ pub struct ConsumerSpec {
     pub subjects: Vec<String>,
 }
 
+impl ConsumerSpec {
+    /// The subject, if there is but one: then the server itself sees to it that nobody asks for others in its
+    /// name.
+    pub(crate) fn only_subject(&self) -> Option<&str> {
+        match &self.subjects[..] {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+}
+
 /// Where a service's inputs come from: a consumer, and its stream if the service owns that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -308,6 +319,7 @@ fn config_of(spec: &StreamSpec) -> Config {
 }
 
 fn consumer_config(spec: &ConsumerSpec) -> pull::Config {
+    let only = spec.only_subject();
     pull::Config {
         durable_name: Some(spec.durable.clone()),
         ack_policy: AckPolicy::Explicit,
@@ -315,7 +327,8 @@ fn consumer_config(spec: &ConsumerSpec) -> pull::Config {
         // Unlimited: poison is known by its item, not by the count of a message with healthy neighbours.
         max_deliver: -1,
         max_ack_pending: ACK_PENDING_MAX,
-        filter_subjects: spec.subjects.clone(),
+        filter_subject: only.unwrap_or_default().to_owned(),
+        filter_subjects: if only.is_some() { Vec::new() } else { spec.subjects.clone() },
         ..pull::Config::default()
     }
 }

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, State
 use tokio::time::MissedTickBehavior;
 
 use crate::bus::Bus;
+use crate::buses::Buses;
 use crate::metric_names as names;
 use crate::runtime::Runtime;
 use crate::silence::heard;
@@ -101,20 +102,25 @@ async fn count_letters(db: &DatabaseConnection) -> Result<i64, DbErr> {
     db.query_one_raw(count).await?.map_or(Ok(0), |row| row.try_get_by_index(0))
 }
 
-/// Watches the process' connection to NATS.
-pub fn connection(bus: &Bus, runtime: &Runtime) {
-    let bus = bus.clone();
+/// Watches the process' connections to NATS, together: one is as good as missing when a service has none.
+pub fn connections(buses: &Buses, runtime: &Runtime) {
+    let buses = buses.clone();
     every(LOOK_EVERY, runtime, move || {
-        let bus = bus.clone();
+        let buses = buses.clone();
         async move {
-            let statistics = bus.client().statistics();
-            counter!(names::NATS_CONNECTS).absolute(statistics.connects.load(Ordering::Relaxed));
-            counter!(names::NATS_SENT_BYTES).absolute(statistics.out_bytes.load(Ordering::Relaxed));
-            counter!(names::NATS_RECEIVED_BYTES).absolute(statistics.in_bytes.load(Ordering::Relaxed));
-            gauge!(names::NATS_CONNECTED).set(f64::from(u8::from(bus.is_connected())));
-            if !bus.is_connected() {
-                return;
+            let (mut connects, mut sent, mut received) = (0, 0, 0);
+            let all = buses.all();
+            for bus in &all {
+                let statistics = bus.client().statistics();
+                connects += statistics.connects.load(Ordering::Relaxed);
+                sent += statistics.out_bytes.load(Ordering::Relaxed);
+                received += statistics.in_bytes.load(Ordering::Relaxed);
             }
+            counter!(names::NATS_CONNECTS).absolute(connects);
+            counter!(names::NATS_SENT_BYTES).absolute(sent);
+            counter!(names::NATS_RECEIVED_BYTES).absolute(received);
+            gauge!(names::NATS_CONNECTED).set(f64::from(u8::from(buses.are_connected())));
+            let Some(bus) = all.first().filter(|bus| bus.is_connected()) else { return };
             let account = tokio::time::timeout(ANSWER_WITHIN, bus.jetstream().query_account()).await;
             if let Ok(Ok(account)) = account {
                 gauge!(names::JETSTREAM_STORAGE_BYTES).set(account.storage as f64);

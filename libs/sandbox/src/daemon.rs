@@ -104,6 +104,13 @@ impl Daemon {
         self.kill().await
     }
 
+    /// A signal to the main process.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            process.signal(signal);
+        }
+    }
+
     /// SIGKILL to every process; they are gone on return.
     pub(crate) async fn kill(&mut self) -> Result<(), Error> {
         // Frozen first, so that it cannot make new processes while the list of them is read.

@@ -34,8 +34,10 @@ const GREETING_WITHIN: Duration = Duration::from_secs(1);
 pub struct NatsOptions {
     /// Where streams, configuration and log live; made if needed, used again if there.
     pub dir: PathBuf,
-    /// The port on 127.0.0.1; `None` takes a free one. Whoever reaches it may use it: no password.
+    /// The port on 127.0.0.1; `None` takes a free one.
     pub port: Option<u16>,
+    /// More of the server's configuration: who may use it, and what for. Empty: whoever reaches it, for everything.
+    pub configuration: String,
     /// Whether every message is synced to disk before it is acknowledged.
     pub durable: bool,
     /// Folders to look for `nats-server` in before `.rondo/tools` (of the working folder), `/usr/local/bin` and
@@ -48,6 +50,7 @@ pub struct Nats {
     home: PathBuf,
     port: u16,
     durable: bool,
+    configuration: String,
     program: PathBuf,
     daemon: Daemon,
 }
@@ -71,7 +74,14 @@ impl Nats {
             end_signal: Signal::SIGKILL,
             process: None,
         };
-        let mut server = Self { home, port: 0, durable: options.durable, program, daemon };
+        let mut server = Self {
+            home,
+            port: 0,
+            durable: options.durable,
+            configuration: options.configuration,
+            program,
+            daemon,
+        };
         server.launch_on(options.port).await?;
         Ok(server)
     }
@@ -88,12 +98,17 @@ impl Nats {
     }
 
     async fn launch(&mut self) -> Result<(), Error> {
-        let config = self.home.join("nats.conf");
-        fs::write(&config, self.config()).map_err(while_doing(format!("write {}", config.display())))?;
+        let config = self.write_config()?;
         let mut command = Account::own().command(&self.program, Some(self.daemon.end_signal));
         command.arg("--config").arg(&config);
         let port = self.port;
         self.daemon.launch(port, command, async |_| greets_with_jetstream(port).await).await
+    }
+
+    fn write_config(&self) -> Result<PathBuf, Error> {
+        let config = self.home.join("nats.conf");
+        fs::write(&config, self.config()).map_err(while_doing(format!("write {}", config.display())))?;
+        Ok(config)
     }
 
     fn config(&self) -> String {
@@ -102,9 +117,11 @@ impl Nats {
         format!(
             "server_name: rondo\n\
              listen: \"127.0.0.1:{}\"\n\
-             jetstream {{\n  store_dir: {:?}\n  sync_interval: {sync_interval}\n  max_file_store: {STREAMS_MAX}\n}}\n",
+             jetstream {{\n  store_dir: {:?}\n  sync_interval: {sync_interval}\n  max_file_store: {STREAMS_MAX}\n}}\n\
+             {}",
             self.port,
             self.home.join("jetstream"),
+            self.configuration,
         )
     }
 
@@ -124,6 +141,17 @@ impl Nats {
     #[must_use]
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Configures it otherwise, and has it read that at once where it runs: who may use it, for example.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn configure(&mut self, configuration: String) -> Result<(), Error> {
+        self.configuration = configuration;
+        self.write_config()?;
+        self.daemon.signal(Signal::SIGHUP);
+        Ok(())
     }
 
     /// Stops in order. What has not stopped in 15 s is killed.

@@ -137,18 +137,20 @@ impl Postgres {
     /// The URL of a database for its owner, the role of the same name.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        self.url_as(database, database)
+        self.url_as(database, self.password.as_deref(), database)
     }
 
     /// The URL of a database for the superuser; the database `postgres` is always there.
     #[must_use]
     pub fn superuser_url(&self, database: &str) -> String {
-        self.url_as(SUPERUSER, database)
+        self.url_as(SUPERUSER, self.password.as_deref(), database)
     }
 
-    fn url_as(&self, role: &str, database: &str) -> String {
-        let password = self.password.as_ref().map(|password| format!(":{password}")).unwrap_or_default();
-        format!("postgres://{role}{password}@127.0.0.1:{}/{database}", self.port)
+    /// The URL of a database for a role with a password of letters and digits; a server that is not durable wants
+    /// none.
+    #[must_use]
+    pub fn url_as(&self, role: &str, password: Option<&str>, database: &str) -> String {
+        url(role, password, self.port, database)
     }
 
     /// Makes a database and the role of the same name that owns it and alone may connect, where absent.
@@ -228,6 +230,12 @@ impl Postgres {
     pub fn pids(&self) -> Vec<i32> {
         self.daemon.processes().into_iter().map(Pid::as_raw).collect()
     }
+}
+
+/// The URL of a database on this machine.
+pub(crate) fn url(role: &str, password: Option<&str>, port: u16, database: &str) -> String {
+    let password = password.map(|password| format!(":{password}")).unwrap_or_default();
+    format!("postgres://{role}{password}@127.0.0.1:{port}/{database}")
 }
 
 /// Whether the server with this process id, started now, says in its pid file that it accepts connections.

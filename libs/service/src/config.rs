@@ -6,6 +6,8 @@
 mod databases;
 mod gateway;
 mod local;
+mod nats;
+mod of_services;
 mod operator;
 mod secret;
 
@@ -18,12 +20,12 @@ use secrecy::{ExposeSecret, SecretString};
 pub use databases::{Databases, SERVICES};
 pub use gateway::GatewayConfig;
 pub use local::{CrashConfig, LocalConfig};
+pub use nats::{NATS_USERS, NatsConfig, Seeds};
 pub use operator::OperatorConfig;
 use secret::read_secret;
 
 const PUBLIC_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const INTERNAL_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
-const NATS_URL: &str = "nats://127.0.0.1:4222";
 
 /// The configuration of one process, whichever services it runs.
 #[derive(Debug, Clone, Default, Args)]
@@ -49,30 +51,6 @@ pub struct Config {
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
-}
-
-/// Where NATS is.
-#[derive(Debug, Clone, Args)]
-pub struct NatsConfig {
-    /// Address of NATS; may carry a user and a password.
-    #[arg(id = "nats_url", long = "nats-url", env = "NATS_URL", hide_env_values = true, default_value = NATS_URL)]
-    pub url: SecretString,
-    /// A file that holds the address instead.
-    #[arg(id = "nats_url_file", long = "nats-url-file", env = "NATS_URL_FILE", value_parser = read_secret)]
-    pub url_from_file: Option<SecretString>,
-}
-
-impl Default for NatsConfig {
-    fn default() -> Self {
-        Self { url: SecretString::from(NATS_URL), url_from_file: None }
-    }
-}
-
-impl NatsConfig {
-    /// The address to connect to.
-    pub fn url(&self) -> &SecretString {
-        self.url_from_file.as_ref().unwrap_or(&self.url)
-    }
 }
 
 /// Listeners, and where auth is reached by the other services.
@@ -350,7 +328,7 @@ mod tests {
     fn without_arguments_it_is_the_default() {
         let config = Command::parse_from(["rondo"]).config;
         assert_eq!(config.http.public_addr, HttpConfig::default().public_addr);
-        assert_eq!(config.nats.url().expose_secret(), NATS_URL);
+        assert_eq!(config.nats.url().expose_secret(), nats::NATS_URL);
         assert_eq!(config.business.currency, "RUB");
     }
 
@@ -367,8 +345,22 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_printed() {
-        let config = Command::parse_from(["rondo", "--service-token=sesame"]).config;
-        assert!(!format!("{config:?}").contains("sesame"));
+        for option in ["service-token", "billing-nats-nkey-seed", "billing-database-url", "nats-url"] {
+            let config = Command::parse_from(["rondo", &format!("--{option}=sesame")]).config;
+            assert!(!format!("{config:?}").contains("sesame"), "{option}");
+        }
+    }
+
+    #[test]
+    fn each_service_is_a_user_of_nats() {
+        let config = Command::parse_from(["rondo", "--billing-nats-nkey-seed=SUA", "--nats-ca-file=ca.pem"]).config;
+        let access = config.nats.access("billing");
+        assert_eq!(access.seed.unwrap().expose_secret(), "SUA");
+        assert_eq!(access.ca_file.unwrap(), std::path::Path::new("ca.pem"));
+        assert!(config.nats.access("stock").seed.is_none());
+        assert!(SERVICES.iter().all(|service| NATS_USERS.contains(service)));
+        let half = Command::try_parse_from(["rondo", "--nats-client-cert-file=cert.pem"]);
+        assert!(half.is_err(), "a certificate without its key");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jsonwebtoken::jwk::JwkSet;
-use messaging::{Bus, DeadLetterDesks, LoopLimits, Runtime, broadcast, topology};
+use messaging::{Bus, Buses, DeadLetterDesks, LoopLimits, Runtime, broadcast, topology};
 use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,8 @@ use crate::token::{KeyError, SigningKey, TokenVerifier, verification_keys};
 pub struct House {
     /// The configuration.
     pub config: Arc<Config>,
-    /// The road.
-    pub bus: Bus,
+    /// The road: a connection per service.
+    pub buses: Buses,
     /// Checks tokens.
     pub tokens: TokenVerifier,
     /// Cancelled first, by a signal or by the owner: the listeners stop accepting, requests in flight
@@ -77,29 +77,40 @@ pub enum StartError {
 }
 
 impl House {
-    /// Connects to NATS (one that is away is waited for in the background), begins to read which
-    /// sessions are revoked, and to fetch auth's keys, unless this process holds the signing key.
+    /// Connects to NATS as this user, one of those that live here (a server that is away is waited for in the
+    /// background), begins to read which sessions are revoked, and to fetch auth's keys, unless this process holds
+    /// the signing key.
     ///
     /// # Errors
     /// An address or a key cannot be used.
-    pub async fn build(config: Config) -> Result<Self, StartError> {
+    pub async fn build(config: Config, user: &'static str) -> Result<Self, StartError> {
         // Before anything is counted: what came earlier would be lost.
         crate::telemetry::metrics();
-        let bus = Bus::connect(config.nats.url().expose_secret(), "rondo").await?;
+        let buses = Buses::default();
+        let bus = buses.of(user, config.nats.url().expose_secret(), &config.nats.access(user)).await?;
         let tokens = match public_keys(&config)? {
             Some(keys) => TokenVerifier::with_keys(&keys),
             None => TokenVerifier::with_source(&config.http.auth_public_url())?,
         };
         let runtime = Runtime::default();
-        messaging::watch::connection(&bus, &runtime);
+        messaging::watch::connections(&buses, &runtime);
         let revocations = tokens.revocations().clone();
         let hear = move |heard: broadcast::Heard<'_>| revocations.hear(&heard);
-        broadcast::listen(bus.clone(), topology::SESSIONS, hear, &runtime);
+        broadcast::listen(bus, topology::SESSIONS, hear, &runtime);
         let Runtime { shutdown, tasks, dead_letters } = runtime;
         tasks.spawn(tokens.revocations().clone().keep_small(shutdown.clone()));
         tasks.spawn(tokens.clone().keep_fresh(shutdown.clone()));
         let draining = CancellationToken::new();
-        Ok(Self { config: Arc::new(config), bus, tokens, draining, shutdown, tasks, dead_letters })
+        Ok(Self { config: Arc::new(config), buses, tokens, draining, shutdown, tasks, dead_letters })
+    }
+
+    /// The connection of a service to NATS, as the user that it is there.
+    ///
+    /// # Errors
+    /// Its nkey or a certificate cannot be used.
+    pub async fn bus(&self, service: &'static str) -> Result<Bus, StartError> {
+        let nats = &self.config.nats;
+        Ok(self.buses.of(service, nats.url().expose_secret(), &nats.access(service)).await?)
     }
 
     /// The life of the process' tasks, as `messaging` wants it.

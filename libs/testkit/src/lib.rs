@@ -8,6 +8,7 @@
 mod eventually;
 mod http;
 mod process;
+mod rights;
 mod road;
 mod run_dir;
 mod servers;
@@ -15,6 +16,7 @@ mod servers;
 pub use eventually::eventually;
 pub use http::{Answer, Client};
 pub use process::{Process, SIGNING_KEY, TestBed, service_token, token, token_for, token_in};
+pub use rights::{Guarded, assert_rights_sufficed, guarded_database, users, violations};
 pub use road::{Road, Said, command_item, delete_stream, event_item};
 pub use sandbox::free_port;
-pub use servers::{database, nats, own_postgres, postgres, tool};
+pub use servers::{database, nats, nats_with, own_postgres, postgres, tool};

@@ -3,10 +3,11 @@
 
 use std::net::SocketAddr;
 
+use messaging::rights::Work;
 use sandbox::Nats;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait;
-use service::config::Config;
+use service::config::{Config, Seeds};
 use service::token::{Claims, Role, Roles, SigningKey};
 use service::{House, Listeners, Part, StartError};
 use tokio::task::JoinHandle;
@@ -29,26 +30,42 @@ pub struct TestBed {
     pub road: Road,
     /// What the replicas are told; a test may change it before it starts one.
     pub config: Config,
+    service: &'static str,
+}
+
+impl Drop for TestBed {
+    fn drop(&mut self) {
+        crate::assert_rights_sufficed(&self.nats);
+    }
 }
 
 impl TestBed {
-    /// Starts the servers, migrates the database of `service`, and makes the orchestrator's streams.
+    /// Starts the servers, migrates the database of the first of these services, and makes the orchestrator's
+    /// streams. The services have the rights that their work needs.
     ///
     /// # Panics
     /// A server does not start, or a migration fails.
-    pub async fn start<M: MigratorTrait>(service: &'static str) -> Self {
-        let (nats, url) = tokio::join!(crate::nats(), crate::database(service));
+    pub async fn start<M: MigratorTrait>(works: &[Work]) -> Self {
+        let service = works[0].user();
+        let (configuration, seeds) = crate::users(works);
+        let (nats, database) =
+            tokio::join!(crate::nats_with(configuration), crate::guarded_database::<M>(service));
         let mut config = Config::default();
-        config.databases.set(service, url.clone());
+        config.databases.set(service, database.service);
         config.nats.url = nats.url().into();
+        config.nats.seeds = seeds;
         config.http.public_addr = SocketAddr::from(([127, 0, 0, 1], 0));
         config.http.internal_addr = config.http.public_addr;
         config.http.shutdown_grace_seconds = 5;
         config.security.auth_signing_key = Some(SIGNING_KEY.into());
-        let db = connect(&url).await;
-        M::up(&db, None).await.unwrap_or_else(|error| panic!("migrations of {service}: {error}"));
+        let db = connect(&database.owner).await;
         let road = Road::connect(&nats.url()).await;
-        Self { nats, db, road, config }
+        Self { nats, db, road, config, service }
+    }
+
+    /// For services that are none of the system's: who connects may do everything.
+    pub fn without_rights(&mut self) {
+        self.config.nats.seeds = Seeds::default();
     }
 
     /// Starts one replica of the service.
@@ -65,7 +82,7 @@ impl TestBed {
     ) -> Result<Process, StartError> {
         let listeners = Listeners::bind(&self.config.http).await?;
         let (public, internal) = (listeners.public_addr()?, listeners.internal_addr()?);
-        let house = House::build(self.config.clone()).await?;
+        let house = House::build(self.config.clone(), self.service).await?;
         let part = start(&house).await?;
         let running = tokio::spawn(service::run(house.clone(), vec![part], listeners));
         Ok(Process { house, running, public, internal })

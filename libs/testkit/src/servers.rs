@@ -54,12 +54,21 @@ pub fn tool(name: &str) -> PathBuf {
     path
 }
 
-/// A NATS server of the test's own, with JetStream and a free port. Dropping it ends it.
+/// A NATS server of the test's own, with JetStream and a free port, for everybody. Dropping it ends it.
 ///
 /// # Panics
 /// When it cannot be started.
 pub async fn nats() -> Nats {
+    nats_with(String::new()).await
+}
+
+/// The same, with more of its configuration: who may use it and what for.
+///
+/// # Panics
+/// When it cannot be started.
+pub async fn nats_with(configuration: String) -> Nats {
     let tools = vec![PathBuf::from(TOOLS)];
-    let options = NatsOptions { dir: run_dir::fresh("nats"), port: None, durable: false, tools };
+    let options =
+        NatsOptions { dir: run_dir::fresh("nats"), port: None, durable: false, configuration, tools };
     Nats::start(options).await.unwrap_or_else(|error| panic!("{error}"))
 }

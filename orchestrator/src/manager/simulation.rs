@@ -1,7 +1,7 @@
 //! What a simulation needs of the manager: its rules without a bus, the rows they are about, and the sweep's
 //! two questions put to tables in memory.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use contracts::Timestamp;
@@ -30,6 +30,33 @@ pub trait ForEachWorkflow {
 pub fn for_each_workflow(visitor: &mut impl ForEachWorkflow) {
     visitor.workflow::<OrderWorkflow>();
     visitor.workflow::<CancellationWorkflow>();
+}
+
+/// What the loops of all workflows read.
+pub(crate) fn all_sources() -> Vec<Source> {
+    struct All(Vec<Source>);
+    impl ForEachWorkflow for All {
+        fn workflow<W: Workflow>(&mut self) {
+            self.0.extend(sources::<W>());
+        }
+    }
+    let mut all = All(Vec::new());
+    for_each_workflow(&mut all);
+    all.0
+}
+
+/// Everybody whom any workflow asks for anything, each once.
+pub(crate) fn all_participants() -> BTreeSet<&'static str> {
+    struct All(BTreeSet<&'static str>);
+    impl ForEachWorkflow for All {
+        fn workflow<W: Workflow>(&mut self) {
+            let definitions = W::definitions();
+            self.0.extend(definitions.iter().flat_map(saga::Definition::participants));
+        }
+    }
+    let mut all = All(BTreeSet::new());
+    for_each_workflow(&mut all);
+    all.0
 }
 
 /// The names of the workflows that [`for_each_workflow`] goes through.

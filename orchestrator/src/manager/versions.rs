@@ -100,11 +100,12 @@ release!(Newer, 2, [first(), second()]);
 async fn manager<W: Workflow>(house: &House) -> Result<WorkflowManager<W>, ManagerError> {
     let runtime = house.runtime();
     let db = house.database(crate::SERVICE, service::database::Pool::Reader, 4).await.unwrap();
-    house.bus.ensure_stream(crate::SERVICE, &topology::events()).await.unwrap();
+    let bus = house.bus(crate::SERVICE).await.unwrap();
+    bus.ensure_stream(crate::SERVICE, &topology::events()).await.unwrap();
     let bounds = Bounds { open_sagas_max: 1_000, ..Bounds::default() };
     let parts = Parts {
-        bus: &house.bus,
-        publisher: Publisher::start(crate::SERVICE, house.bus.clone(), db.clone(), &runtime),
+        bus: &bus,
+        publisher: Publisher::start(crate::SERVICE, bus.clone(), db.clone(), &runtime),
         writer: db.clone(),
         reader: db.clone(),
         admission: Admission::start(bounds, db.clone(), &runtime),
@@ -147,11 +148,11 @@ async fn all_completed<W: Workflow>(manager: &WorkflowManager<W>, sagas: &[Uuid]
 }
 
 async fn bed() -> TestBed {
-    let mut bed = TestBed::start::<migrations::orchestrator::Migrator>("orchestrator").await;
-    let url = testkit::database("notification").await;
-    let db = Database::connect(&url).await.unwrap();
-    migrations::notification::Migrator::up(&db, None).await.unwrap();
-    bed.config.databases.set("notification", url);
+    let mut bed = TestBed::start::<migrations::orchestrator::Migrator>(&[crate::work(), notification::work()]).await;
+    // Of workflows that are none of the system's.
+    bed.without_rights();
+    let database = testkit::guarded_database::<migrations::notification::Migrator>("notification").await;
+    bed.config.databases.set("notification", database.service);
     bed
 }
 
@@ -159,7 +160,7 @@ async fn bed() -> TestBed {
 async fn two_releases_move_the_sagas_of_the_version_that_both_know() {
     let bed = bed().await;
     let (older_house, newer_house) =
-        (House::build(bed.config.clone()).await.unwrap(), House::build(bed.config.clone()).await.unwrap());
+        (House::build(bed.config.clone(), crate::SERVICE).await.unwrap(), House::build(bed.config.clone(), crate::SERVICE).await.unwrap());
     let older = manager::<Older>(&older_house).await.unwrap();
     let newer = manager::<Newer>(&newer_house).await.unwrap();
     let of_older = futures::future::join_all((0..20).map(|_| begin(&older))).await;
@@ -176,12 +177,12 @@ async fn two_releases_move_the_sagas_of_the_version_that_both_know() {
 async fn a_release_leaves_what_it_does_not_know_and_does_not_start_where_it_would_be_needed() {
     let bed = bed().await;
     let (older_house, newer_house) =
-        (House::build(bed.config.clone()).await.unwrap(), House::build(bed.config.clone()).await.unwrap());
+        (House::build(bed.config.clone(), crate::SERVICE).await.unwrap(), House::build(bed.config.clone(), crate::SERVICE).await.unwrap());
     let _older = manager::<Older>(&older_house).await.unwrap();
     let newer = manager::<Newer>(&newer_house).await.unwrap();
     // It makes its stream and goes away: the commands wait for it there.
     let made = bed.run(notification::start).await;
-    newer_house.bus.ensure_stream(crate::SERVICE, &topology::commands_of("notification")).await.unwrap();
+    newer_house.bus(crate::SERVICE).await.unwrap().ensure_stream(crate::SERVICE, &topology::commands_of("notification")).await.unwrap();
     made.stop().await;
     let sagas = futures::future::join_all((0..5).map(|_| begin(&newer))).await;
     let refused = manager::<Older>(&older_house).await.map(|_| ()).unwrap_err();
@@ -196,6 +197,6 @@ async fn a_release_leaves_what_it_does_not_know_and_does_not_start_where_it_woul
     let url = bed.config.nats.url().expose_secret().to_owned();
     eventually(WITHIN, "the replies to be left", async || (come_again(&url).await > 0).then_some(())).await;
 
-    let house = House::build(bed.config.clone()).await.unwrap();
+    let house = House::build(bed.config.clone(), crate::SERVICE).await.unwrap();
     all_completed(&manager::<Newer>(&house).await.unwrap(), &sagas).await;
 }

@@ -47,7 +47,14 @@ impl Shop {
 
     /// With another configuration.
     pub(crate) async fn open_with(configure: impl FnOnce(&mut TestBed)) -> Self {
-        let mut bed = TestBed::start::<migrations::orchestrator::Migrator>("orchestrator").await;
+        let mut bed = TestBed::start::<migrations::orchestrator::Migrator>(&[
+            orchestrator::work(),
+            billing::work(),
+            stock::work(),
+            delivery::work(),
+            notification::work(),
+        ])
+        .await;
         database::<migrations::billing::Migrator>(&mut bed, "billing").await;
         database::<migrations::stock::Migrator>(&mut bed, "stock").await;
         database::<migrations::delivery::Migrator>(&mut bed, "delivery").await;
@@ -185,11 +192,7 @@ impl Shop {
 }
 
 async fn database<M: MigratorTrait>(bed: &mut TestBed, service: &'static str) {
-    let url = testkit::database(service).await;
-    let db = Database::connect(&url).await.unwrap();
-    M::up(&db, None).await.unwrap();
-    db.close().await.unwrap();
-    bed.config.databases.set(service, url);
+    bed.config.databases.set(service, testkit::guarded_database::<M>(service).await.service);
 }
 
 impl Customer {

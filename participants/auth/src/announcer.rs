@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::Utc;
 use contracts::auth::{RevocationsComplete, SessionRevoked};
 use messaging::broadcast::{Broadcast, BroadcastError, StreamState, Told};
-use messaging::{heard, topology};
+use messaging::{Bus, heard, topology};
 use sea_orm::{DatabaseConnection, DbErr};
 use service::House;
 use service::token::Revocations;
@@ -30,11 +30,11 @@ pub(crate) struct Announcer {
 
 impl Announcer {
     /// Starts to tell, until the process stops.
-    pub(crate) fn start(house: &House, db: DatabaseConnection) -> Self {
+    pub(crate) fn start(house: &House, bus: Bus, db: DatabaseConnection) -> Self {
         let news = Arc::new(Notify::new());
         // Longer than a token's life by the same margin, so nothing is too old that still counts.
         let age_max = revocations::length(&house.config.security).to_std().unwrap_or_default();
-        let broadcast = Broadcast::new(NAME, house.bus.clone(), topology::sessions(age_max));
+        let broadcast = Broadcast::new(NAME, bus, topology::sessions(age_max));
         let teller = Teller { broadcast, db, complete: None };
         let (shutdown, wake) = (house.shutdown.clone(), Arc::clone(&news));
         house.tasks.spawn(async move {

@@ -20,6 +20,10 @@ mod throttle;
 use std::sync::Arc;
 
 use jsonwebtoken::jwk::JwkSet;
+use contracts::Event;
+use contracts::auth::{RevocationsComplete, SessionRevoked};
+use messaging::rights::Work;
+use messaging::topology;
 use sea_orm::DatabaseConnection;
 use service::config::SecurityConfig;
 use service::database::{self, Pool};
@@ -53,6 +57,11 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     http::public().into_openapi()
 }
 
+/// What it does on the road.
+pub fn work() -> Work {
+    Work::of(NAME).broadcasts(topology::SESSIONS, &[SessionRevoked::TYPE, RevocationsComplete::TYPE])
+}
+
 /// Starts the service in a house that holds the signing key.
 ///
 /// # Errors
@@ -66,7 +75,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let passwords = Passwords::new(&security).map_err(|error| StartError::Other(error.into()))?;
     let db = house.database(NAME, Pool::Reader, CONNECTIONS).await?;
     let ready = vec![database::ready("database", &db)];
-    let announcer = Announcer::start(house, db.clone());
+    let announcer = Announcer::start(house, house.bus(NAME).await?, db.clone());
     housekeeping::start(db.clone(), &house.runtime());
     let auth = Arc::new(Auth { db, passwords, signing_key, public_keys, announcer, security });
     Ok(Part {

@@ -24,7 +24,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use contracts::Event;
 use contracts::user::UserRegistered;
-use messaging::{Decider, Handle, LOOP_CONNECTIONS, Pools, Publisher, Source, idempotency};
+use messaging::rights::Work;
+use messaging::{Bus, Decider, Handle, LOOP_CONNECTIONS, Pools, Publisher, Source, idempotency};
 use service::database::{self, Pool};
 use service::{House, Part, StartError};
 
@@ -52,7 +53,8 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let writes = house.database(NAME, Pool::Writer, LOOP_CONNECTIONS).await?;
     let reads = house.database(NAME, Pool::Reader, READ_CONNECTIONS).await?;
     let billing = Billing { hold_life: TimeDelta::seconds(house.config.business.hold_seconds.into()) };
-    let handle = start_loops(house, billing, Pools { writer: &writes, reader: &reads });
+    let bus = house.bus(NAME).await?;
+    let handle = start_loops(house, &bus, billing, Pools { writer: &writes, reader: &reads });
     let sweep = sweep::Sweep {
         db: reads.clone(),
         handle: handle.clone(),
@@ -72,13 +74,18 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     })
 }
 
-fn start_loops(house: &House, billing: Billing, pools: Pools<'_>) -> Handle<Billing> {
+fn start_loops(house: &House, bus: &Bus, billing: Billing, pools: Pools<'_>) -> Handle<Billing> {
     let runtime = house.runtime();
-    let publisher = Publisher::start(NAME, house.bus.clone(), pools.writer.clone(), &runtime);
-    messaging::start(billing, pools, &house.bus, &publisher, sources(), house.loop_limits(), &runtime)
+    let publisher = Publisher::start(NAME, bus.clone(), pools.writer.clone(), &runtime);
+    messaging::start(billing, pools, bus, &publisher, sources(), house.loop_limits(), &runtime)
 }
 
 /// What the loops read.
 pub fn sources() -> Vec<Source> {
     vec![Source::commands(NAME), Source::events(NAME, &[UserRegistered::TYPE])]
+}
+
+/// What it does on the road.
+pub fn work() -> Work {
+    Work::of(NAME).reads(sources()).answers()
 }

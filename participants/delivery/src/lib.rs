@@ -15,7 +15,9 @@ mod slot;
 use std::sync::Arc;
 
 use contracts::Event;
+use contracts::delivery::{DeliveryCancelled, OrderReceived, OrderSent};
 use contracts::user::ProfileChanged;
+use messaging::rights::Work;
 use messaging::{LOOP_CONNECTIONS, Pools, Publisher, Source, outbox};
 use service::database::{self, Pool};
 use service::{House, Part, StartError};
@@ -37,9 +39,17 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     http::public().into_openapi()
 }
 
+/// The events that it tells of.
+const TOLD: &[&str] = &[OrderSent::TYPE, OrderReceived::TYPE, DeliveryCancelled::TYPE];
+
 /// What the loops read.
 pub fn sources() -> Vec<Source> {
     vec![Source::commands(SERVICE), Source::events(SERVICE, &[ProfileChanged::TYPE])]
+}
+
+/// What it does on the road.
+pub fn work() -> Work {
+    Work::of(SERVICE).reads(sources()).answers().tells(TOLD)
 }
 
 /// Starts the service: its loops in the house's tasks, its routes for the house's listeners.
@@ -50,12 +60,13 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let runtime = house.runtime();
     let writer = house.database(SERVICE, Pool::Writer, LOOP_CONNECTIONS).await?;
     let reader = house.database(SERVICE, Pool::Reader, READERS).await?;
-    let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
-    outbox::start_relay(SERVICE, house.bus.clone(), reader.clone(), publisher.clone(), None, &runtime);
+    let bus = house.bus(SERVICE).await?;
+    let publisher = Publisher::start(SERVICE, bus.clone(), writer.clone(), &runtime);
+    outbox::start_relay(SERVICE, bus.clone(), reader.clone(), publisher.clone(), None, &runtime);
     let rules = Deliveries { couriers: house.config.business.delivery_couriers };
     let pools = Pools { writer: &writer, reader: &reader };
     let deliveries =
-        messaging::start(rules, pools, &house.bus, &publisher, sources(), house.loop_limits(), &runtime);
+        messaging::start(rules, pools, &bus, &publisher, sources(), house.loop_limits(), &runtime);
     retention::start(reader.clone(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let desk = Arc::new(http::Desk { deliveries, reader });

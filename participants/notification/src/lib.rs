@@ -14,6 +14,7 @@ use std::sync::Arc;
 use contracts::Event;
 use contracts::delivery::{OrderReceived, OrderSent};
 use contracts::user::{ProfileChanged, UserRegistered};
+use messaging::rights::Work;
 use messaging::{LOOP_CONNECTIONS, Pools, Publisher, Source};
 use service::database::{self, Pool};
 use service::{House, Part, StartError};
@@ -41,6 +42,11 @@ pub fn sources() -> Vec<Source> {
     vec![Source::commands(SERVICE), Source::events(SERVICE, HEARD)]
 }
 
+/// What it does on the road.
+pub fn work() -> Work {
+    Work::of(SERVICE).reads(sources()).answers()
+}
+
 /// Starts the service: its loops in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
@@ -49,13 +55,14 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let runtime = house.runtime();
     let writer = house.database(SERVICE, Pool::Writer, LOOP_CONNECTIONS).await?;
     let reader = house.database(SERVICE, Pool::Reader, READERS).await?;
-    let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
+    let bus = house.bus(SERVICE).await?;
+    let publisher = Publisher::start(SERVICE, bus.clone(), writer.clone(), &runtime);
     let notification = Notification { currency: house.config.business.currency.clone() };
     // Nobody asks over HTTP for letters to be written: the loops need no handle.
     let _ = messaging::start(
         notification,
         Pools { writer: &writer, reader: &reader },
-        &house.bus,
+        &bus,
         &publisher,
         sources(),
         house.loop_limits(),

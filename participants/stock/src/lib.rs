@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use contracts::Event;
 use contracts::order::OrderConfirmed;
+use messaging::rights::Work;
 use messaging::{LOOP_CONNECTIONS, Pools, Publisher, Source};
 use service::database::{self, Pool};
 use service::{House, Part, StartError};
@@ -38,6 +39,11 @@ pub fn sources() -> Vec<Source> {
     vec![Source::commands(SERVICE), Source::events(SERVICE, &[OrderConfirmed::TYPE])]
 }
 
+/// What it does on the road.
+pub fn work() -> Work {
+    Work::of(SERVICE).reads(sources()).answers()
+}
+
 /// Starts the service: its loops in the house's tasks, its routes for the house's listeners.
 ///
 /// # Errors
@@ -48,10 +54,11 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let runtime = house.runtime();
     let writer = house.database(SERVICE, Pool::Writer, LOOP_CONNECTIONS).await?;
     let reader = house.database(SERVICE, Pool::Reader, READERS).await?;
-    let publisher = Publisher::start(SERVICE, house.bus.clone(), writer.clone(), &runtime);
+    let bus = house.bus(SERVICE).await?;
+    let publisher = Publisher::start(SERVICE, bus.clone(), writer.clone(), &runtime);
     let pools = Pools { writer: &writer, reader: &reader };
     let stock =
-        messaging::start(Stock, pools, &house.bus, &publisher, sources(), house.loop_limits(), &runtime);
+        messaging::start(Stock, pools, &bus, &publisher, sources(), house.loop_limits(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let shop = Arc::new(http::Shop { stock, reader, currency: house.config.business.currency.clone() });
     Ok(Part {

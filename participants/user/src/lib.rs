@@ -10,6 +10,9 @@ mod users;
 
 use std::sync::Arc;
 
+use contracts::Event;
+use contracts::user::{ProfileChanged, UserRegistered};
+use messaging::rights::Work;
 use messaging::{Publisher, outbox};
 use sea_orm::DatabaseConnection;
 use service::database::{self, Pool};
@@ -34,6 +37,11 @@ pub fn public_api() -> utoipa::openapi::OpenApi {
     http::public().into_openapi()
 }
 
+/// What it does on the road.
+pub fn work() -> Work {
+    Work::of(NAME).tells(&[UserRegistered::TYPE, ProfileChanged::TYPE])
+}
+
 /// Starts the service.
 ///
 /// # Errors
@@ -42,8 +50,9 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let auth = AuthClient::new(&house.config.http.auth_internal_url(), house.service_token(NAME)?)?;
     let db = house.database(NAME, Pool::Reader, CONNECTIONS).await?;
     let runtime = house.runtime();
-    let publisher = Publisher::start(NAME, house.bus.clone(), db.clone(), &runtime);
-    outbox::start_relay(NAME, house.bus.clone(), db.clone(), publisher.clone(), None, &runtime);
+    let bus = house.bus(NAME).await?;
+    let publisher = Publisher::start(NAME, bus.clone(), db.clone(), &runtime);
+    outbox::start_relay(NAME, bus, db.clone(), publisher.clone(), None, &runtime);
     let ready = vec![database::ready("database", &db)];
     let users = Arc::new(Users { db, auth, publisher });
     Ok(Part {

@@ -25,8 +25,8 @@ struct Beds {
 
 impl Beds {
     async fn start() -> Self {
-        let mut auth = TestBed::start::<migrations::auth::Migrator>("auth").await;
-        let mut user = TestBed::start::<migrations::user::Migrator>("user").await;
+        let mut auth = TestBed::start::<migrations::auth::Migrator>(&[auth::work()]).await;
+        let mut user = TestBed::start::<migrations::user::Migrator>(&[user::work()]).await;
         auth.config.security.argon2_memory_kib = 64;
         auth.config.http.internal_addr = SocketAddr::from(([127, 0, 0, 1], testkit::free_port()));
         user.config.http.auth_internal_url = Some(format!("http://{}", auth.config.http.internal_addr));

@@ -1,17 +1,13 @@
 //! The secrets of a local run: made once, kept in the data folder for its owner alone.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
-use rand::RngExt;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use service::config::LocalConfig;
 
+use crate::kept::{kept, new_password};
+
 const DEFAULT_OPERATOR: &str = "operator@arch.homework";
-const PASSWORD_CHARACTERS: usize = 20;
 
 /// Who may operate the local run.
 #[derive(Debug)]
@@ -33,30 +29,4 @@ pub(crate) fn operator(local: &LocalConfig) -> anyhow::Result<Operator> {
     };
     let email = local.operator_email.clone().unwrap_or_else(|| DEFAULT_OPERATOR.to_owned());
     Ok(Operator { email, password })
-}
-
-fn new_password() -> SecretString {
-    let password: String = rand::rng()
-        .sample_iter(rand::distr::Alphanumeric)
-        .take(PASSWORD_CHARACTERS)
-        .map(char::from)
-        .collect();
-    password.into()
-}
-
-/// The secret in a file; made at the first time, readable by its owner alone.
-fn kept(path: &Path, make: fn() -> SecretString) -> anyhow::Result<SecretString> {
-    let what = || format!("the secret in {}", path.display());
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(text.trim_end_matches('\n').to_owned().into()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let secret = make();
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            let mut file = file.with_context(what)?;
-            writeln!(file, "{}", secret.expose_secret().trim_end()).with_context(what)?;
-            file.sync_all().with_context(what)?;
-            Ok(secret)
-        }
-        Err(error) => Err(error).with_context(what),
-    }
 }

@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::future::join_all;
-use messaging::Bus;
+use messaging::Buses;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -32,7 +32,7 @@ type Checks = Vec<(String, ReadyCheck)>;
 pub(super) fn router(house: &House, parts: OpenApiRouter, owners: Owners, mut checks: Checks) -> Router {
     checks.push(("tokens".to_owned(), house.tokens.ready()));
     checks.push(("revocations".to_owned(), house.tokens.revocations().ready()));
-    let readiness = Readiness { draining: house.draining.clone(), bus: Some(house.bus.clone()), checks };
+    let readiness = Readiness { draining: house.draining.clone(), buses: Some(house.buses.clone()), checks };
     let router = openapi::served(parts).merge(probes(readiness));
     let tokens = Some(house.tokens.clone());
     public::finish(router, Listener { name: "internal", owners, tokens, guarded: true, open: &OPEN })
@@ -40,7 +40,7 @@ pub(super) fn router(house: &House, parts: OpenApiRouter, owners: Owners, mut ch
 
 /// Of a gateway, which can serve whoever of the services is away.
 pub(super) fn gateway_router(draining: CancellationToken) -> Router {
-    let router = probes(Readiness { draining, bus: None, checks: Checks::new() });
+    let router = probes(Readiness { draining, buses: None, checks: Checks::new() });
     public::finish(
         router,
         Listener { name: "internal", owners: Owners::default(), tokens: None, guarded: false, open: &[] },
@@ -57,7 +57,7 @@ fn probes(readiness: Readiness) -> Router {
 struct Readiness {
     draining: CancellationToken,
     /// None in a process that does not need it.
-    bus: Option<Bus>,
+    buses: Option<Buses>,
     checks: Checks,
 }
 
@@ -68,11 +68,10 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
         .map(|((name, _), answer)| (name.clone(), answer.map_or_else(Value::from, |()| "ok".into())))
         .collect();
     // No reason to be sent no requests: what they decide is published when NATS is back.
-    if let Some(bus) = &readiness.bus {
-        let nats = if bus.is_connected() { "ok" } else { "away, requests go on" };
-        checks.insert("nats".to_owned(), nats.into());
+    if let Some(buses) = &readiness.buses {
+        checks.insert("nats".to_owned(), nats(buses).into());
         // Without its own streams and consumers a service hears nothing, and nobody hears it.
-        let missing = bus.missing_roads();
+        let missing = buses.missing_roads();
         well &= missing.is_empty();
         let streams = if missing.is_empty() { "ok".to_owned() } else { missing.join("; ") };
         checks.insert("streams".to_owned(), streams.into());
@@ -88,6 +87,16 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     response
+}
+
+/// How it stands with the connections, in words.
+fn nats(buses: &Buses) -> String {
+    let refusals = buses.refusals();
+    match buses.are_connected() {
+        true => "ok".to_owned(),
+        false if refusals.is_empty() => "away, requests go on".to_owned(),
+        false => refusals.join("; "),
+    }
 }
 
 async fn render_metrics() -> Response {

@@ -80,7 +80,7 @@ async fn a_process_is_not_ready_while_nats_refuses_one_of_its_streams() {
     let made = async || other.ensure_stream("other", &everything).await.ok();
     eventually(SOON, "the other stream", made).await;
     let stream = topology::commands_of("things");
-    let bus = &house.house.bus;
+    let bus = &house.house.bus("things").await.unwrap();
     assert!(bus.ensure_stream("things", &stream).await.is_err());
     let (status, body) = house.readiness().await;
     let why = body["checks"]["streams"].as_str().unwrap();

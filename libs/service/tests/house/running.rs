@@ -145,7 +145,7 @@ impl Running {
     pub(crate) async fn start_with(config: Config) -> Self {
         let listeners = Listeners::bind(&config.http).await.unwrap();
         let (public, internal) = (listeners.public_addr().unwrap(), listeners.internal_addr().unwrap());
-        let house = House::build(config).await.unwrap();
+        let house = House::build(config, "things").await.unwrap();
         let (entered, go_on) = (Notify::new(), Notify::new());
         let things = Arc::new(Things { well: AtomicBool::new(true), entered, go_on });
         let ended = tokio::spawn(service::run(house.clone(), vec![part(&things)], listeners));

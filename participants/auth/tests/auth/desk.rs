@@ -19,7 +19,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 const PASSWORD: &str = "correct horse";
 
 pub(crate) async fn bed() -> TestBed {
-    let mut bed = TestBed::start::<migrations::auth::Migrator>("auth").await;
+    let mut bed = TestBed::start::<migrations::auth::Migrator>(&[auth::work()]).await;
     // Cheap, but dear enough to be told from a database round trip.
     bed.config.security.argon2_memory_kib = 8 * 1024;
     bed
@@ -127,7 +127,7 @@ pub(crate) async fn number(bed: &TestBed, sql: &str) -> i64 {
 
 /// Another process, of no service: it holds the same key and hears what auth tells.
 pub(crate) async fn other_house(bed: &TestBed) -> House {
-    let house = House::build(bed.config.clone()).await.unwrap();
+    let house = House::build(bed.config.clone(), "auth").await.unwrap();
     is_ready(&house).await;
     house
 }

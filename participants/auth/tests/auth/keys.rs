@@ -47,7 +47,7 @@ async fn a_process_without_keys_learns_of_both_from_auth() {
     config.security.auth_signing_key = None;
     config.security.auth_verification_keys = None;
     config.http.auth_public_url = Some(auth.public_url());
-    let other = service::House::build(config).await.unwrap();
+    let other = service::House::build(config, "auth").await.unwrap();
     tokens.are_taken_by(&other).await;
     assert!(other.tokens.verify(&testkit::service_token("billing")).await.is_ok());
 }

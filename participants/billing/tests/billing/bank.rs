@@ -47,7 +47,7 @@ impl Bank {
     }
 
     pub(crate) async fn with_replicas(count: usize) -> Self {
-        let bed = TestBed::start::<migrations::billing::Migrator>("billing").await;
+        let bed = TestBed::start::<migrations::billing::Migrator>(&[billing::work()]).await;
         let mut bank = Self { bed, replicas: Vec::new() };
         for _ in 0..count {
             bank.start_replica().await;

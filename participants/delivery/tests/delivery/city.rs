@@ -22,7 +22,7 @@ pub(crate) struct City {
 impl City {
     /// With so many couriers in every hour.
     pub(crate) async fn with_couriers(couriers: u32) -> Self {
-        let mut bed = TestBed::start::<migrations::delivery::Migrator>("delivery").await;
+        let mut bed = TestBed::start::<migrations::delivery::Migrator>(&[delivery::work()]).await;
         bed.config.business.delivery_couriers = couriers;
         let delivery = bed.run(delivery::start).await;
         Self { bed, delivery }

@@ -19,7 +19,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn start() -> Self {
-        let bed = TestBed::start::<migrations::notification::Migrator>("notification").await;
+        let bed = TestBed::start::<migrations::notification::Migrator>(&[notification::work()]).await;
         let notification = bed.run(notification::start).await;
         Self { bed, notification }
     }

@@ -17,7 +17,7 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     pub(crate) async fn start() -> Self {
-        let bed = TestBed::start::<migrations::stock::Migrator>("stock").await;
+        let bed = TestBed::start::<migrations::stock::Migrator>(&[stock::work()]).await;
         let stock = bed.run(stock::start).await;
         Self { bed, stock }
     }

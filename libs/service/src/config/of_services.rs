@@ -1,0 +1,71 @@
+//! A secret per service, by `<SERVICE>_<WHAT>` or in a file by `<SERVICE>_<WHAT>_FILE`: each is optional, for a
+//! process needs only those of the services that it runs.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use secrecy::SecretString;
+
+use super::secret::read_secret;
+
+/// How one of them is given.
+pub(super) struct Names {
+    pub(super) service: &'static str,
+    pub(super) option: &'static str,
+    pub(super) variable: &'static str,
+    pub(super) file_option: &'static str,
+    pub(super) file_variable: &'static str,
+    pub(super) help: &'static str,
+    pub(super) file_help: &'static str,
+}
+
+/// The names of one kind of secret: `of_services!("-database-url", "_DATABASE_URL", "Database of", ...)`.
+macro_rules! of_services {
+    ($option:literal, $variable:literal, $help:literal, $($service:literal $prefix:literal),* $(,)?) => {
+        [$(crate::config::of_services::Names {
+            service: $service,
+            option: concat!($service, $option),
+            variable: concat!($prefix, $variable),
+            file_option: concat!($service, $option, "-file"),
+            file_variable: concat!($prefix, $variable, "_FILE"),
+            help: concat!($help, " ", $service),
+            file_help: concat!("A file that holds it instead: ", $help, " ", $service),
+        }),*]
+    };
+}
+pub(super) use of_services;
+
+/// The options of all of them.
+pub(super) fn augment(command: Command, all: &[Names], value_name: &'static str) -> Command {
+    all.iter().fold(command, |command, names| {
+        let given = Arg::new(names.option)
+            .long(names.option)
+            .env(names.variable)
+            .hide_env_values(true)
+            .value_name(value_name)
+            .value_parser(value_parser!(SecretString))
+            .help(names.help);
+        let file = Arg::new(names.file_option)
+            .long(names.file_option)
+            .env(names.file_variable)
+            .value_name("PATH")
+            .value_parser(read_secret)
+            .help(names.file_help);
+        command.arg(given).arg(file)
+    })
+}
+
+/// Takes over those that were given.
+pub(super) fn read(
+    matches: &ArgMatches,
+    all: &[Names],
+    into: &mut BTreeMap<&'static str, SecretString>,
+) {
+    for names in all {
+        for option in [names.file_option, names.option] {
+            if let Some(secret) = matches.get_one::<SecretString>(option) {
+                into.insert(names.service, secret.clone());
+            }
+        }
+    }
+}
