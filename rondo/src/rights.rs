@@ -110,7 +110,10 @@ mod tests {
                 let sends = any(&format!("cmd.{participant}.anything.v1"));
                 assert_eq!(sends, user == "orchestrator" || user == participant, "{user} to {participant}");
                 let reads = any(&format!("$JS.API.CONSUMER.MSG.NEXT.CMD_{}.any", participant.to_uppercase()))
-                    || any(&format!("$JS.API.CONSUMER.MSG.NEXT.CMD_{0}.{participant}", participant.to_uppercase()));
+                    || any(&format!(
+                        "$JS.API.CONSUMER.MSG.NEXT.CMD_{0}.{participant}",
+                        participant.to_uppercase()
+                    ));
                 assert_eq!(reads, user == participant, "{user} of {participant}");
             }
             let reads = any("$JS.API.CONSUMER.MSG.NEXT.REPLIES.order");
@@ -122,7 +125,12 @@ mod tests {
                 let hears = may.subscribe.iter().any(|allowed| meet(allowed, &inbox));
                 assert_eq!(hears, user == other, "{user} hears {other}");
             }
-            for asks in ["STREAM.DELETE.EVENTS", "STREAM.PURGE.EVENTS", "STREAM.UPDATE.EVENTS", "CONSUMER.DELETE.EVENTS.stock"] {
+            for asks in [
+                "STREAM.DELETE.EVENTS",
+                "STREAM.PURGE.EVENTS",
+                "STREAM.UPDATE.EVENTS",
+                "CONSUMER.DELETE.EVENTS.stock",
+            ] {
                 assert!(!any(&format!("$JS.API.{asks}")), "{user} may {asks}");
             }
         }

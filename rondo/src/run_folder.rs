@@ -7,6 +7,8 @@ use anyhow::Context;
 use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
 use uuid::Uuid;
 
+use crate::rights::Keys;
+
 const POSTGRES: &str = "postgres";
 /// Where NATS lives in such a folder.
 pub(crate) const NATS: &str = "nats";
@@ -21,13 +23,16 @@ pub(crate) fn make(data_dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(dir.canonicalize()?)
 }
 
-/// Starts its servers; both sync every commit. When only one of them starts, that is stopped again.
+/// Starts its servers; both sync every commit. NATS knows the users of these keys. When only one of them starts, that
+/// is stopped again.
 ///
 /// # Errors
 /// One does not start, and says why.
-pub(crate) async fn start_servers(dir: &Path) -> anyhow::Result<(Postgres, Nats)> {
+pub(crate) async fn start_servers(dir: &Path, keys: &Keys) -> anyhow::Result<(Postgres, Nats)> {
+    let configuration = keys.authorization_for_trials()?;
     let postgres = PostgresOptions { dir: dir.join(POSTGRES), port: None, durable: true, template: None };
-    let nats = NatsOptions { dir: dir.join(NATS), port: None, durable: true, tools: Vec::new() };
+    let nats =
+        NatsOptions { dir: dir.join(NATS), port: None, durable: true, configuration, tools: Vec::new() };
     match tokio::join!(Postgres::start(postgres), Nats::start(nats)) {
         (Ok(postgres), Ok(nats)) => Ok((postgres, nats)),
         (Ok(mut postgres), Err(error)) => {

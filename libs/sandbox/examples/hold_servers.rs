@@ -18,7 +18,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         template: Some(dir.with_file_name("template")),
     };
     let postgres = Postgres::start(options).await?;
-    let nats = Nats::start(NatsOptions { dir: dir.join("nats"), port: None, durable: false, configuration: String::new(), tools }).await?;
+    let nats = Nats::start(NatsOptions {
+        dir: dir.join("nats"),
+        port: None,
+        durable: false,
+        configuration: String::new(),
+        tools,
+    })
+    .await?;
     if arguments.next().is_some() {
         postgres.freeze().await?;
         nats.freeze().await?;

@@ -353,7 +353,8 @@ mod tests {
 
     #[test]
     fn each_service_is_a_user_of_nats() {
-        let config = Command::parse_from(["rondo", "--billing-nats-nkey-seed=SUA", "--nats-ca-file=ca.pem"]).config;
+        let config =
+            Command::parse_from(["rondo", "--billing-nats-nkey-seed=SUA", "--nats-ca-file=ca.pem"]).config;
         let access = config.nats.access("billing");
         assert_eq!(access.seed.unwrap().expose_secret(), "SUA");
         assert_eq!(access.ca_file.unwrap(), std::path::Path::new("ca.pem"));

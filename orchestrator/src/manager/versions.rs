@@ -148,7 +148,8 @@ async fn all_completed<W: Workflow>(manager: &WorkflowManager<W>, sagas: &[Uuid]
 }
 
 async fn bed() -> TestBed {
-    let mut bed = TestBed::start::<migrations::orchestrator::Migrator>(&[crate::work(), notification::work()]).await;
+    let mut bed =
+        TestBed::start::<migrations::orchestrator::Migrator>(&[crate::work(), notification::work()]).await;
     // Of workflows that are none of the system's.
     bed.without_rights();
     let database = testkit::guarded_database::<migrations::notification::Migrator>("notification").await;
@@ -159,8 +160,10 @@ async fn bed() -> TestBed {
 #[tokio::test]
 async fn two_releases_move_the_sagas_of_the_version_that_both_know() {
     let bed = bed().await;
-    let (older_house, newer_house) =
-        (House::build(bed.config.clone(), crate::SERVICE).await.unwrap(), House::build(bed.config.clone(), crate::SERVICE).await.unwrap());
+    let (older_house, newer_house) = (
+        House::build(bed.config.clone(), crate::SERVICE).await.unwrap(),
+        House::build(bed.config.clone(), crate::SERVICE).await.unwrap(),
+    );
     let older = manager::<Older>(&older_house).await.unwrap();
     let newer = manager::<Newer>(&newer_house).await.unwrap();
     let of_older = futures::future::join_all((0..20).map(|_| begin(&older))).await;
@@ -176,13 +179,21 @@ async fn two_releases_move_the_sagas_of_the_version_that_both_know() {
 #[tokio::test]
 async fn a_release_leaves_what_it_does_not_know_and_does_not_start_where_it_would_be_needed() {
     let bed = bed().await;
-    let (older_house, newer_house) =
-        (House::build(bed.config.clone(), crate::SERVICE).await.unwrap(), House::build(bed.config.clone(), crate::SERVICE).await.unwrap());
+    let (older_house, newer_house) = (
+        House::build(bed.config.clone(), crate::SERVICE).await.unwrap(),
+        House::build(bed.config.clone(), crate::SERVICE).await.unwrap(),
+    );
     let _older = manager::<Older>(&older_house).await.unwrap();
     let newer = manager::<Newer>(&newer_house).await.unwrap();
     // It makes its stream and goes away: the commands wait for it there.
     let made = bed.run(notification::start).await;
-    newer_house.bus(crate::SERVICE).await.unwrap().ensure_stream(crate::SERVICE, &topology::commands_of("notification")).await.unwrap();
+    newer_house
+        .bus(crate::SERVICE)
+        .await
+        .unwrap()
+        .ensure_stream(crate::SERVICE, &topology::commands_of("notification"))
+        .await
+        .unwrap();
     made.stop().await;
     let sagas = futures::future::join_all((0..5).map(|_| begin(&newer))).await;
     let refused = manager::<Older>(&older_house).await.map(|_| ()).unwrap_err();

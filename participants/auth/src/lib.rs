@@ -19,9 +19,9 @@ mod throttle;
 
 use std::sync::Arc;
 
-use jsonwebtoken::jwk::JwkSet;
 use contracts::Event;
 use contracts::auth::{RevocationsComplete, SessionRevoked};
+use jsonwebtoken::jwk::JwkSet;
 use messaging::rights::Work;
 use messaging::topology;
 use sea_orm::DatabaseConnection;

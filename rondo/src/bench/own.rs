@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use migrations::rights::{database_of, role_of};
 use sandbox::{Nats, Postgres};
 use sea_orm::{ConnectionTrait, Database, DatabaseBackend, Statement};
 use secrecy::ExposeSecret;
+use service::config::SERVICES;
 use tokio::process::{Child, Command};
 
 use super::progress::Progress;
 use super::system::Operator;
 use crate::processes::{cpu_seconds, memory_bytes};
+use crate::rights::Keys;
 use crate::services::Service;
 use crate::{child, run_folder};
 
@@ -41,6 +44,7 @@ pub(super) struct Own {
     dir: PathBuf,
     postgres: Postgres,
     nats: Nats,
+    keys: Keys,
     counts_statements: bool,
     processes: Vec<Process>,
 }
@@ -65,9 +69,9 @@ impl Own {
         let dir = run_folder::make(data_dir)?;
         let step = progress.step(format!("starting fresh servers in {}", dir.display()));
         // Nobody has served anything yet: an error says all that there is to be known.
-        let started = run_folder::start_servers(&dir).await.inspect_err(|_| run_folder::remove(&dir));
-        let (postgres, nats) = started?;
-        let mut own = Self { dir, postgres, nats, counts_statements: false, processes: Vec::new() };
+        let started = start_servers(&dir).await.inspect_err(|_| run_folder::remove(&dir));
+        let (postgres, nats, keys) = started?;
+        let mut own = Self { dir, postgres, nats, keys, counts_statements: false, processes: Vec::new() };
         match count_statements(&mut own.postgres).await.context("counting statements") {
             Ok(counts) => own.counts_statements = counts,
             Err(error) => {
@@ -86,6 +90,7 @@ impl Own {
         // Not as arguments, which everybody on the machine can read.
         command.env("RONDO_EXTERNAL_POSTGRES", self.postgres.superuser_url("postgres"));
         command.env("RONDO_EXTERNAL_NATS", self.nats.url());
+        command.envs(self.keys.environment(&SERVICES));
         command.env("RONDO_OPERATOR_EMAIL", &operator.email);
         command.env("RONDO_OPERATOR_PASSWORD", operator.password.expose_secret());
         let process = self.launch("rondo up".to_owned(), command)?;
@@ -102,9 +107,11 @@ impl Own {
                 let mut command = self.rondo(&["serve", service.name()], batching)?;
                 for service in Service::ALL {
                     let variable = format!("{}_DATABASE_URL", service.name().to_uppercase());
-                    command.env(variable, self.database_url(service));
+                    let (role, database) = (role_of(service.name()), database_of(service.name()));
+                    let password = Some(self.keys.password(&role));
+                    command.env(variable, self.postgres.url_as(&role, password, &database));
                 }
-                command.env("NATS_URL", self.nats.url());
+                command.env("NATS_URL", self.nats.url()).envs(self.keys.environment(&[service.name()]));
                 command.env("AUTH_SIGNING_KEY_FILE", self.dir.join("up").join("signing-key.pem"));
                 if let Some(auth) = self.processes.first() {
                     command.env("AUTH_INTERNAL_URL", &auth.internal);
@@ -167,9 +174,9 @@ impl Own {
         }
     }
 
-    /// The address of a service's database.
+    /// The address of a service's database, for who looks at everything.
     pub(super) fn database_url(&self, service: Service) -> String {
-        self.postgres.superuser_url(&format!("rondo_{}", service.name()))
+        self.postgres.superuser_url(&database_of(service.name()))
     }
 
     /// Where statements are counted, if they are.
@@ -212,6 +219,13 @@ impl Own {
             progress.note(&format!("logs and data are kept in {}", self.dir.display()));
         }
     }
+}
+
+/// With the keys that `rondo up` then finds in its data folder.
+async fn start_servers(dir: &Path) -> anyhow::Result<(Postgres, Nats, Keys)> {
+    let keys = Keys::made(&dir.join("up").join("rights"))?;
+    let (postgres, nats) = run_folder::start_servers(dir, &keys).await?;
+    Ok((postgres, nats, keys))
 }
 
 /// Has the server count statements, if its installation can.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use migrations::rights::{MIGRATOR, Owner, apply, database_of, role_of};
 use reqwest::Client;
 use sandbox::{Nats, Postgres, Proxy};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +17,7 @@ use super::disk::Disk;
 use super::fault::Server;
 use super::layout;
 use super::process::{Process, Told};
+use crate::rights::Keys;
 use crate::run_folder;
 use crate::services::Service;
 
@@ -40,6 +42,7 @@ pub(super) struct System {
     pub(super) public_url: String,
     pub(super) nats_address: SocketAddr,
     pub(super) signing_key: SecretString,
+    keys: Keys,
     pub(super) client: Client,
     database_urls: BTreeMap<&'static str, String>,
 }
@@ -51,11 +54,11 @@ impl System {
         let dir = run_folder::make(data_dir)?;
         let disk = Disk::prepare(&dir.join(run_folder::NATS), own_mounts)
             .inspect_err(|_| run_folder::remove(&dir))?;
-        let started = run_folder::start_servers(&dir).await.inspect_err(|_| {
+        let started = start_servers(&dir).await.inspect_err(|_| {
             disk.end(true);
             run_folder::remove(&dir);
         });
-        let (postgres, nats) = started?;
+        let (postgres, nats, keys) = started?;
         let nats_address = SocketAddr::from((Ipv4Addr::LOCALHOST, nats.port()));
         Ok(Self {
             disk,
@@ -68,6 +71,7 @@ impl System {
             public_url: String::new(),
             nats_address,
             signing_key: auth::keys::generate(),
+            keys,
             client,
             database_urls: BTreeMap::new(),
             dir,
@@ -78,27 +82,22 @@ impl System {
     pub(super) async fn begin(&mut self) -> anyhow::Result<()> {
         let postgres = self.postgres.get_mut();
         let postgres_address = SocketAddr::from((Ipv4Addr::LOCALHOST, postgres.port()));
+        let superuser = |database: Option<&str>| postgres.superuser_url(database.unwrap_or("postgres"));
+        apply(&self.keys.steps(Owner::Made(MIGRATOR)), superuser).await?;
+        let mut owners = BTreeMap::new();
         for service in Service::ALL {
-            let url = postgres.create_database(&format!("rondo_{}", service.name())).await?;
-            self.database_urls.insert(service.name(), url);
+            let (role, database) = (role_of(service.name()), database_of(service.name()));
+            let url = |role: &str| postgres.url_as(role, Some(self.keys.password(role)), &database);
+            owners.insert(service.name(), url(MIGRATOR));
+            self.database_urls.insert(service.name(), url(&role));
         }
-        self.migrate().await?;
+        migrate(&owners).await?;
         self.lay_out(postgres_address).await?;
         std::fs::create_dir(self.logs())?;
         for process in self.processes.values() {
             process.lock().await.start()?;
         }
         self.ready().await
-    }
-
-    async fn migrate(&self) -> anyhow::Result<()> {
-        let mut migrate = Command::new(std::env::current_exe()?);
-        migrate.args(["migrate", "all"]).envs(self.databases_through(None)).kill_on_drop(true);
-        let migrated = migrate.output().await?;
-        if !migrated.status.success() {
-            bail!("the databases are not brought up to date: {}", String::from_utf8_lossy(&migrated.stderr));
-        }
-        Ok(())
     }
 
     /// The proxies, and the processes that know nothing but them.
@@ -140,7 +139,8 @@ impl System {
     ) -> anyhow::Result<Told> {
         let (to_postgres, to_nats) =
             (Proxy::start(vec![postgres]).await?, Proxy::start(vec![self.nats_address]).await?);
-        let mut environment = self.databases_through(Some(to_postgres.address()));
+        let mut environment = self.databases_through(to_postgres.address());
+        environment.extend(self.keys.environment(services));
         let [public, internal] = free_addresses();
         for (name, value) in [
             ("NATS_URL", format!("nats://{}", to_nats.address())),
@@ -171,19 +171,17 @@ impl System {
         self.logs().exists()
     }
 
-    /// The databases' addresses as settings, through a proxy if one is given.
-    fn databases_through(&self, proxy: Option<SocketAddr>) -> Vec<(String, String)> {
-        let through = |url: &String| match (proxy, reqwest::Url::parse(url)) {
-            (Some(proxy), Ok(mut parsed)) => {
+    /// The databases' addresses as settings, through a proxy.
+    fn databases_through(&self, proxy: SocketAddr) -> Vec<(String, String)> {
+        let through = |url: &String| match reqwest::Url::parse(url) {
+            Ok(mut parsed) => {
                 // An address of `postgres://...@127.0.0.1:port/...` can have another port.
                 let _ = parsed.set_port(Some(proxy.port()));
                 parsed.to_string()
             }
-            _ => url.clone(),
+            Err(_) => url.clone(),
         };
-        let urls = self.database_urls.iter();
-        urls.map(|(service, url)| (format!("{}_DATABASE_URL", service.to_uppercase()), through(url)))
-            .collect()
+        self.database_urls.iter().map(|(service, url)| (database_setting(service), through(url))).collect()
     }
 
     /// The address of a service's database, past all proxies.
@@ -233,6 +231,29 @@ impl System {
             run_folder::remove(&self.dir);
         }
     }
+}
+
+/// With keys of its own.
+async fn start_servers(dir: &Path) -> anyhow::Result<(Postgres, Nats, Keys)> {
+    let keys = Keys::made(&dir.join("rights"))?;
+    let (postgres, nats) = run_folder::start_servers(dir, &keys).await?;
+    Ok((postgres, nats, keys))
+}
+
+/// Brings the databases up to date, as their owner.
+async fn migrate(urls: &BTreeMap<&str, String>) -> anyhow::Result<()> {
+    let mut migrate = Command::new(std::env::current_exe()?);
+    migrate.args(["migrate", "all"]).kill_on_drop(true);
+    migrate.envs(urls.iter().map(|(service, url)| (database_setting(service), url)));
+    let migrated = migrate.output().await?;
+    if !migrated.status.success() {
+        bail!("the databases are not brought up to date: {}", String::from_utf8_lossy(&migrated.stderr));
+    }
+    Ok(())
+}
+
+fn database_setting(service: &str) -> String {
+    format!("{}_DATABASE_URL", service.to_uppercase())
 }
 
 fn free_addresses() -> [SocketAddr; 2] {

@@ -8,10 +8,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use messaging::rights::Work;
+use migrations::rights::{Area, MIGRATOR, Owner, apply, steps};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::{Nats, Postgres};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, Statement};
+use secrecy::ExposeSecret;
+use service::config::Seeds;
 use service::token::Role;
 use testkit::{Client, eventually};
 use tokio::process::{Child, Command};
@@ -39,6 +43,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) struct System {
     pub(crate) postgres: Postgres,
     pub(crate) nats: Nats,
+    /// Who the services are at NATS.
+    pub(crate) seeds: Seeds,
     processes: BTreeMap<String, Process>,
     /// Where what processes say is added; none: where the test itself says it.
     pub(crate) log: Option<PathBuf>,
@@ -52,15 +58,41 @@ struct Process {
     child: Child,
 }
 
+impl Drop for System {
+    fn drop(&mut self) {
+        testkit::assert_rights_sufficed(&self.nats);
+    }
+}
+
+/// What each service does at NATS.
+pub(crate) fn works() -> Vec<Work> {
+    vec![
+        auth::work(),
+        user::work(),
+        billing::work(),
+        stock::work(),
+        delivery::work(),
+        notification::work(),
+        orchestrator::work(),
+        Work::of("audit"),
+    ]
+}
+
 impl System {
     /// Servers of its own, databases up to date, and these processes.
     pub(crate) async fn start(layout: &[(&str, &[&str])]) -> Self {
-        let (postgres, nats) = tokio::join!(testkit::own_postgres(), testkit::nats());
+        let (configuration, seeds) = testkit::users(&works());
+        let (postgres, nats) = tokio::join!(testkit::own_postgres(), testkit::nats_with(configuration));
+        let areas = SERVICES.map(Area::of);
+        let superuser = |database: Option<&str>| postgres.superuser_url(database.unwrap_or("postgres"));
+        apply(&steps(Owner::Made(MIGRATOR), &areas, &|_| None), superuser).await.unwrap();
+        let mut system = Self { postgres, nats, seeds, processes: BTreeMap::new(), log: None };
+        let mut migrate = system.rondo(&["migrate", "all"]);
         for service in SERVICES {
-            postgres.create_database(&database(service)).await.unwrap();
+            let url = system.postgres.url_as(MIGRATOR, None, &database(service));
+            migrate.env(format!("{}_DATABASE_URL", service.to_uppercase()), url);
         }
-        let mut system = Self { postgres, nats, processes: BTreeMap::new(), log: None };
-        let migrated = system.rondo(&["migrate", "all"]).status().await.unwrap();
+        let migrated = migrate.status().await.unwrap();
         assert!(migrated.success(), "the databases are brought up to date");
         for (name, services) in layout {
             system.launch(name, services, &[]);
@@ -108,6 +140,11 @@ impl System {
         let (public, internal) = before.unwrap_or_else(|| (address(), address()));
         let arguments: Vec<&str> = ["serve"].iter().chain(services).copied().collect();
         let mut command = self.rondo(&arguments);
+        for service in services {
+            if let Some(seed) = self.seeds.of(service) {
+                command.env(format!("{}_NATS_NKEY_SEED", service.to_uppercase()), seed.expose_secret());
+            }
+        }
         command.env("PUBLIC_ADDR", public.to_string()).env("INTERNAL_ADDR", internal.to_string());
         command.envs(environment.iter().copied());
         if let Some(log) = &self.log {

@@ -32,7 +32,13 @@ fn throwaway(dir: PathBuf) -> PostgresOptions {
 }
 
 fn nats_options(dir: PathBuf) -> NatsOptions {
-    NatsOptions { dir, port: None, durable: true, configuration: String::new(), tools: vec![PathBuf::from(TOOLS)] }
+    NatsOptions {
+        dir,
+        port: None,
+        durable: true,
+        configuration: String::new(),
+        tools: vec![PathBuf::from(TOOLS)],
+    }
 }
 
 /// Whether a process is there and not merely waiting to be reaped.

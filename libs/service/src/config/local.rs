@@ -18,7 +18,7 @@ pub struct LocalConfig {
     /// Port of the private NATS on 127.0.0.1. Default: a free one.
     #[arg(long, env = "RONDO_NATS_PORT")]
     pub nats_port: Option<u16>,
-    /// A PostgreSQL to use instead, as somebody who may make databases: postgres://user:password@host/postgres.
+    /// A PostgreSQL to use instead, as somebody who may make databases and roles: postgres://user:password@host/postgres.
     #[arg(long, env = "RONDO_EXTERNAL_POSTGRES", hide_env_values = true, value_name = "URL")]
     pub external_postgres: Option<SecretString>,
     /// A NATS with JetStream to use instead: nats://host:4222.

@@ -43,10 +43,22 @@ pub struct NatsConfig {
     #[arg(id = "nats_ca_file", long = "nats-ca-file", env = "NATS_CA_FILE", value_name = "PATH")]
     pub ca_file: Option<PathBuf>,
     /// Our certificate (PEM), for a server that wants to see one.
-    #[arg(id = "nats_client_cert_file", long = "nats-client-cert-file", env = "NATS_CLIENT_CERT_FILE", value_name = "PATH", requires = "nats_client_key_file")]
+    #[arg(
+        id = "nats_client_cert_file",
+        long = "nats-client-cert-file",
+        env = "NATS_CLIENT_CERT_FILE",
+        value_name = "PATH",
+        requires = "nats_client_key_file"
+    )]
     pub client_cert_file: Option<PathBuf>,
     /// Its key (PEM).
-    #[arg(id = "nats_client_key_file", long = "nats-client-key-file", env = "NATS_CLIENT_KEY_FILE", value_name = "PATH", requires = "nats_client_cert_file")]
+    #[arg(
+        id = "nats_client_key_file",
+        long = "nats-client-key-file",
+        env = "NATS_CLIENT_KEY_FILE",
+        value_name = "PATH",
+        requires = "nats_client_cert_file"
+    )]
     pub client_key_file: Option<PathBuf>,
     /// Who the services are.
     #[command(flatten)]

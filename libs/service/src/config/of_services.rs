@@ -56,11 +56,7 @@ pub(super) fn augment(command: Command, all: &[Names], value_name: &'static str)
 }
 
 /// Takes over those that were given.
-pub(super) fn read(
-    matches: &ArgMatches,
-    all: &[Names],
-    into: &mut BTreeMap<&'static str, SecretString>,
-) {
+pub(super) fn read(matches: &ArgMatches, all: &[Names], into: &mut BTreeMap<&'static str, SecretString>) {
     for names in all {
         for option in [names.file_option, names.option] {
             if let Some(secret) = matches.get_one::<SecretString>(option) {
