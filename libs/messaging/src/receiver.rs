@@ -30,6 +30,8 @@ const PULL_EXPIRES: Duration = Duration::from_secs(30);
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// The server's sign of life while nothing arrives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// What is said of a message that lies in the stream without having been published there.
+const STRAY: &str = "published on a subject that is not ours, and brought here";
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -180,8 +182,11 @@ impl<D: Decider> Receiver<D> {
         let subject = message.subject.to_string();
         let passage = times.arrived(&message, &found);
         let receipt = Receipt::new(message, passage, found.len());
+        let stray = (!self.source.takes(&subject)).then(|| STRAY.to_owned());
         for envelope::Found { raw, item } in found {
-            let arrived = item
+            let arrived = stray
+                .clone()
+                .map_or(item, Err)
                 .map_err(|error| (None, error))
                 .and_then(|item| self.arrived(item, raw.clone(), receipt.clone()));
             match arrived {

@@ -77,7 +77,7 @@ impl Work {
     pub fn asks(mut self, participants: impl IntoIterator<Item = &'static str>) -> Self {
         for participant in participants {
             let source = Source::commands(participant);
-            self.publishes.extend(subjects(&source));
+            self.publishes.extend(source.subjects().iter().cloned());
             self.watches.push(source.consumer);
         }
         self
@@ -133,7 +133,7 @@ impl Work {
             source.owned.iter().for_each(|stream| may.make(&stream.name));
             may.read(&source.consumer);
             // A dead letter is sent again on the subject by which it came.
-            may.publish.extend(subjects(source));
+            may.publish.extend(source.subjects().iter().cloned());
         }
         for ConsumerSpec { stream, durable, .. } in &self.watches {
             may.ask(&format!("STREAM.INFO.{stream}"));
@@ -169,14 +169,6 @@ impl Permissions {
         self.ask(&format!("CONSUMER.CREATE.{stream}.{durable}{of}"));
         self.ask(&format!("CONSUMER.MSG.NEXT.{stream}.{durable}"));
         self.publish.insert(format!("$JS.ACK.{stream}.{durable}.>"));
-    }
-}
-
-/// What a source's messages come by.
-fn subjects(source: &Source) -> Vec<String> {
-    match (&source.owned, source.consumer.subjects.is_empty()) {
-        (Some(stream), true) => stream.subjects.clone(),
-        _ => source.consumer.subjects.clone(),
     }
 }
 

@@ -25,6 +25,9 @@ pub const EVENTS: &str = "EVENTS";
 /// The stream of revoked sessions.
 pub const SESSIONS: &str = "SESSIONS";
 
+/// What the stream of revoked sessions takes.
+pub(crate) const SESSION_SUBJECTS: &str = "auth.>";
+
 /// Size of a stream of commands or replies: 512 MiB.
 const ROAD_BYTES_MAX: i64 = 512 * 1024 * 1024;
 /// Age in a stream of commands or replies: the sagas ask again long before.
@@ -106,7 +109,7 @@ pub fn events() -> StreamSpec {
 pub fn sessions(age_max: Duration) -> StreamSpec {
     StreamSpec {
         name: SESSIONS.to_owned(),
-        subjects: vec!["auth.>".to_owned()],
+        subjects: vec![SESSION_SUBJECTS.to_owned()],
         age_max,
         bytes_max: SESSIONS_BYTES_MAX,
         replicas: 1,
@@ -162,9 +165,32 @@ impl Source {
         Self { owned: None, consumer }
     }
 
+    /// What its messages come by.
+    pub(crate) fn subjects(&self) -> &[String] {
+        match &self.owned {
+            Some(stream) if self.consumer.subjects.is_empty() => &stream.subjects,
+            _ => &self.consumer.subjects,
+        }
+    }
+
+    /// Whether a message on this subject is one of its own. Who may read *any* consumer can have the server deliver
+    /// what that reads into any stream: rights are about the subject of a question, not about where the answer goes.
+    /// Such a message keeps the subject on which it was published, and that its sender had the right to.
+    pub(crate) fn takes(&self, subject: &str) -> bool {
+        self.subjects().iter().any(|taken| covers(taken, subject))
+    }
+
     fn owned(stream: StreamSpec, durable: &str, subjects: Vec<String>) -> Self {
         let consumer = ConsumerSpec { stream: stream.name.clone(), durable: durable.to_owned(), subjects };
         Self { owned: Some(stream), consumer }
+    }
+}
+
+/// Whether a subject is this one, or below it: `cmd.stock.>`.
+pub(crate) fn covers(taken: &str, subject: &str) -> bool {
+    match taken.strip_suffix('>') {
+        Some(above) => subject.len() > above.len() && subject.starts_with(above),
+        None => taken == subject,
     }
 }
 
@@ -347,5 +373,23 @@ fn report_mismatch(service: &'static str, wanted: &StreamSpec, found: &Config) {
             ?wanted,
             "the stream's settings are not ours; left as they are"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_takes_what_is_published_to_it_and_nothing_that_was_brought_there() {
+        let commands = Source::commands("stock");
+        assert!(commands.takes("cmd.stock.reserve_stock.v1"));
+        for stray in ["cmd.billing.reserve_funds.v1", "cmd.stock", "cmd.stock.", "cmd.stockings.a.v1"] {
+            assert!(!commands.takes(stray), "{stray}");
+        }
+        let events = Source::events("stock", &["order.order_confirmed.v1"]);
+        assert!(events.takes("order.order_confirmed.v1") && !events.takes("order.order_confirmed.v12"));
+        let replies = Source::replies("order");
+        assert!(replies.takes("reply.order.v1") && !replies.takes("reply.order_cancellation.v1"));
     }
 }

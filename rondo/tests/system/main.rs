@@ -17,6 +17,7 @@ mod orders;
 mod processes;
 mod receiver;
 mod replicas;
+mod rights;
 mod secrets;
 mod sessions;
 mod simulation;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use futures::StreamExt;
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use testkit::{Client, Road, eventually};
 use uuid::Uuid;
@@ -130,7 +131,7 @@ async fn nothing_that_leaves_the_processes_tells_secrets_or_of_people() {
     assert!(found.is_empty(), "{} finds:\n{}", found.len(), found.join("\n"));
 }
 
-/// A user with all that tells of one: the token, and every token that was given.
+/// A user with all that tells of one: the token, and every token that was given; and the keys of the services.
 struct Person {
     token: String,
     tokens: Vec<String>,
@@ -150,6 +151,7 @@ async fn sign_in(system: &System) -> Person {
     let wrong = json!({ "email": EMAIL, "password": WRONG_PASSWORD });
     assert_eq!(anybody.post("/api/v1/login", &wrong).await.status, 401);
     let mut tokens = vec![testkit::service_token("user")];
+    tokens.extend(SERVICES.map(|service| system.seeds.of(service).unwrap().expose_secret().to_owned()));
     let mut keep = |body: &Value| {
         tokens.extend(["access_token", "refresh_token"].map(|name| body[name].as_str().unwrap().to_owned()));
     };

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::bus::Bus;
 use crate::envelope::{self, Item};
 use crate::runtime::Runtime;
+use crate::topology::{SESSION_SUBJECTS, covers};
 
 /// Messages asked for in one go.
 const PULLED_AHEAD: usize = 256;
@@ -104,6 +105,12 @@ impl<H: FnMut(Heard<'_>)> Listener<H> {
         reading.heard += 1;
         if info.consumer_sequence != reading.heard {
             return false;
+        }
+        // See `Source::takes`; nobody but auth may publish these.
+        if !covers(SESSION_SUBJECTS, &message.subject) {
+            tracing::warn!(stream = self.stream, subject = %message.subject, "a message that is not the stream's own");
+            reading.tell_if_all(info.pending, &mut self.hear);
+            return true;
         }
         for found in envelope::open(&message.payload, message.headers.as_ref()) {
             match found.item {

@@ -7,3 +7,4 @@ mod credentials;
 mod failures;
 mod flow;
 mod optimism;
+mod tls;
