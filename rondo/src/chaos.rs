@@ -196,6 +196,7 @@ impl<'a> Run<'a> {
         tell("auditing");
         let mut findings = self.audit(&auditor, &shop, &users).await?;
         findings.violations.extend(violations);
+        findings.violations.extend(self.system.forbidden_by_nats().await);
         let injected = injector.take();
         findings.violations.extend(injected.ended_by_themselves.iter().cloned());
         findings.violations.extend(unproven(&injected, &findings.orders).map(str::to_owned));

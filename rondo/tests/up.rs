@@ -3,12 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use async_nats::ConnectOptions as ConnectOptionsOfNats;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sandbox::{Postgres, PostgresOptions};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr, Statement,
+};
 use testkit::eventually;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
@@ -39,7 +45,10 @@ struct Up {
 
 impl Up {
     async fn start() -> Self {
-        let folder = Folder::new();
+        Self::start_in(Folder::new()).await
+    }
+
+    async fn start_in(folder: Folder) -> Self {
         let (public, internal) = (testkit::free_port(), testkit::free_port());
         let child = rondo_up(&folder.0, public, internal).spawn().unwrap();
         let up = Self { child, folder, public, internal };
@@ -91,6 +100,88 @@ async fn said(mut command: Command) -> (bool, String) {
     let Output { status, stderr, .. } =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().await.unwrap();
     (status.success(), String::from_utf8(stderr).unwrap())
+}
+
+const SERVICES: [&str; 7] = ["auth", "user", "billing", "stock", "delivery", "notification", "orchestrator"];
+
+/// A data folder as an earlier version left it: each database belongs to the role of the same name, and NATS knows
+/// nobody.
+async fn left_by_an_earlier_version() -> Folder {
+    let folder = Folder::new();
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let dir = folder.0.join("postgres");
+    let options = PostgresOptions { dir, port: None, durable: true, template: None };
+    let mut postgres = Postgres::start(options).await.unwrap();
+    let mut migrate = Command::new(env!("CARGO_BIN_EXE_rondo"));
+    migrate.args(["migrate", "all"]);
+    for service in SERVICES {
+        let url = postgres.create_database(&format!("rondo_{service}")).await.unwrap();
+        migrate.env(format!("{}_DATABASE_URL", service.to_uppercase()), url);
+    }
+    assert!(migrate.status().await.unwrap().success());
+    let billing = Database::connect(postgres.url("rondo_billing")).await.unwrap();
+    let account = "INSERT INTO accounts VALUES (gen_random_uuid(), gen_random_uuid(), 77, 0, 1, now())";
+    billing.execute_unprepared(account).await.unwrap();
+    billing.close().await.unwrap();
+    postgres.stop().await.unwrap();
+    folder
+}
+
+/// Opens a database of a running `rondo up`.
+async fn open(folder: &Folder, role: &str, password: &Path, name: &str) -> Result<DatabaseConnection, DbErr> {
+    let password = std::fs::read_to_string(password).unwrap();
+    let url = sandbox::running_postgres(&folder.0.join("postgres"), role, password.trim(), name).unwrap();
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    Database::connect(options).await
+}
+
+#[tokio::test]
+async fn a_folder_of_an_earlier_version_keeps_its_data_and_gets_rights() {
+    let up = Up::start_in(left_by_an_earlier_version().await).await;
+    let (folder, rights) = (&up.folder, up.folder.0.join("rights"));
+    let password_of = |role: &str| rights.join("postgres").join(format!("{role}.password"));
+    let own = open(folder, "rondo_billing", &password_of("rondo_billing"), "rondo_billing").await.unwrap();
+    for (what, sql) in [
+        ("the account", "SELECT 1 FROM accounts WHERE balance = 77"),
+        (
+            "the owner",
+            "SELECT 1 FROM pg_tables WHERE tablename = 'accounts' AND tableowner = 'rondo_migrator'",
+        ),
+    ] {
+        let row = own.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await.unwrap();
+        assert!(row.is_some(), "{what}");
+    }
+    assert!(own.execute_unprepared("DROP TABLE accounts").await.is_err());
+
+    // Neither another's database, nor another's password, nor the superuser's, which once was everybody's.
+    let superuser = folder.0.join("postgres").join("password");
+    for (role, password, name) in [
+        ("rondo_billing", password_of("rondo_billing"), "rondo_stock"),
+        ("rondo_billing", password_of("rondo_billing"), "postgres"),
+        ("rondo_stock", password_of("rondo_billing"), "rondo_stock"),
+        ("rondo_billing", superuser.clone(), "rondo_billing"),
+    ] {
+        assert!(open(folder, role, &password, name).await.is_err(), "{role} by {password:?} in {name}");
+    }
+    let all = open(folder, "postgres", &superuser, "postgres").await.unwrap();
+    let plain =
+        "SELECT rolname::text FROM pg_authid WHERE rolcanlogin AND rolpassword NOT LIKE 'SCRAM-SHA-256$%'";
+    let row = all.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, plain)).await.unwrap();
+    assert!(row.is_none(), "{row:?}");
+
+    for folder in ["nats", "postgres"] {
+        for file in std::fs::read_dir(rights.join(folder)).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        }
+    }
+    let nats = std::fs::read_to_string(folder.0.join("nats").join("nats.conf")).unwrap();
+    let address =
+        nats.lines().find_map(|line| line.strip_prefix("listen: ")).unwrap().trim_matches('"').to_owned();
+    assert!(async_nats::connect(&address).await.is_err(), "who has no key is let in");
+    let seed = std::fs::read_to_string(rights.join("nats").join("operator.seed")).unwrap();
+    ConnectOptionsOfNats::with_nkey(seed.trim().to_owned()).connect(&address).await.unwrap();
 }
 
 fn is_alive(pid: i32) -> bool {

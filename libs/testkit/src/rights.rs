@@ -7,7 +7,7 @@ use std::path::Path;
 
 use messaging::nkey;
 use messaging::rights::{User, UserKey, Work, authorization};
-use migrations::rights::{Area, Owner, apply, steps};
+use migrations::rights::{Area, Owner, Step, apply, steps};
 use sandbox::Nats;
 use sea_orm::{Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait;
@@ -36,7 +36,11 @@ pub async fn guarded_database<M: MigratorTrait>(service: &str) -> Guarded {
     let area = Area { database: name.to_owned(), role: role.clone(), readers: Vec::new() };
     let postgres = crate::postgres().await;
     let url = |database: Option<&str>| postgres.superuser_url(database.unwrap_or("postgres"));
-    let applied = apply(&steps(Owner::There(name), &[area], &|_| None), url).await;
+    let mut steps = steps(Owner::There(name), &[area], &|_| None);
+    // The test looks at who waits for whom.
+    let looks = format!("GRANT pg_read_all_stats TO {name}");
+    steps.push(Step { database: None, only_if: None, sql: looks });
+    let applied = apply(&steps, url).await;
     applied.unwrap_or_else(|error| panic!("rights in {name}: {error}"));
     let service = postgres.url_as(&role, None, name);
     Guarded { owner, service }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use migrations::MigratorTrait;
 use reqwest::Method;
-use sea_orm::{ConnectionTrait, Database, DatabaseBackend, QueryResult, Statement, Value as SqlValue};
+use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement, Value as SqlValue};
 use serde_json::{Value, json};
 use service::token::Role;
 use testkit::{Answer, Client, Process, TestBed, eventually};

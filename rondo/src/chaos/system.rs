@@ -194,6 +194,14 @@ impl System {
         self.internal.get(kind).map_or_else(String::new, |address| format!("http://{address}"))
     }
 
+    /// What NATS did not let a service do, since the start before its last: its rights would be too small.
+    pub(super) async fn forbidden_by_nats(&self) -> Vec<String> {
+        let log = self.nats.lock().await.home().join("nats.log");
+        let read = |log: &Path| std::fs::read_to_string(log).unwrap_or_default();
+        let all = read(&log.with_added_extension("old")) + &read(&log);
+        all.lines().filter(|line| line.contains("Violation")).map(|line| format!("NATS: {line}")).collect()
+    }
+
     /// Waits until every process says that it is ready.
     pub(super) async fn ready(&self) -> anyhow::Result<()> {
         let until = Instant::now() + READY_WITHIN;
