@@ -108,8 +108,9 @@ async fn a_letter_that_no_stream_takes_stays() {
     let shop = Shop::open().await;
     let operator = shop.orchestrator.operator();
     let letter = Uuid::now_v7();
+    // A subject that the orchestrator may publish on, and that is no stream's.
     let sql = "INSERT INTO dead_letters (letter_id, subject, error, payload, group_id, count, first_at, last_at) \
-               VALUES ($1, 'nobody.listens', 'no', '7', $1, 1, now(), now()) RETURNING 1";
+               VALUES ($1, 'wake.order', 'no', '7', $1, 1, now(), now()) RETURNING 1";
     assert_eq!(shop.rows(sql, [letter.into()]).await.len(), 1);
     let body = json!({ "ids": [letter], "reason": "try" });
     let answer = operator.post(&format!("{DEAD}/redrive"), &body).await;
