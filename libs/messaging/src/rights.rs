@@ -128,6 +128,8 @@ impl Work {
         may.ask(&format!("STREAM.INFO.{SESSIONS}"));
         may.ask(&format!("CONSUMER.CREATE.{SESSIONS}"));
         may.ask(&format!("CONSUMER.MSG.NEXT.{SESSIONS}.*"));
+        // The client asks after a reconnection whether its reader is still there.
+        may.ask(&format!("CONSUMER.INFO.{SESSIONS}.*"));
         self.makes.iter().for_each(|stream| may.make(stream));
         for source in &self.sources {
             source.owned.iter().for_each(|stream| may.make(&stream.name));
@@ -230,10 +232,11 @@ mod tests {
     }
 
     /// What all may.
-    const EVERYBODY: [&str; 4] = [
+    const EVERYBODY: [&str; 5] = [
         "$JS.API.INFO",
         "$JS.API.STREAM.INFO.SESSIONS",
         "$JS.API.CONSUMER.CREATE.SESSIONS",
+        "$JS.API.CONSUMER.INFO.SESSIONS.*",
         "$JS.API.CONSUMER.MSG.NEXT.SESSIONS.*",
     ];
 
