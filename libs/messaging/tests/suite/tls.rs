@@ -67,7 +67,7 @@ async fn stays_outside(url: &str, access: &Access) {
     let bus = Bus::connect_as(url, "billing", access).await.unwrap();
     let connected = async {
         while !bus.is_connected() {
-            tokio::time::sleep(Duration::from_millis(10)).await
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(1), connected).await.is_err(), "{access:?}");
