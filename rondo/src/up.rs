@@ -75,7 +75,7 @@ async fn serve_all(
         stopped.cancelled().await;
         draining.cancel();
     });
-    let prepared = stop.run_until_cancelled(prepare(&house, servers, progress)).await;
+    let prepared = stop.run_until_cancelled(Box::pin(prepare(&house, servers, progress))).await;
     let Some(parts) = prepared.transpose()? else { return Ok(()) };
     let operator = secrets::operator(local)?;
     let mut serving = tokio::spawn(service::run(house.clone(), parts, listeners));
