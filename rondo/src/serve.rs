@@ -83,7 +83,9 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let audits = services.contains(&Served::Audit);
     let services: Vec<Service> = services.into_iter().filter_map(Served::service).collect();
     let first = services.first().copied().map_or(audit::NATS_USER, Service::name);
-    let house = House::build(config, first).await?;
+    let listeners = listeners.say_alive(&config.http)?;
+    let mut house = House::build(config, first).await?;
+    house.schemas = services.iter().map(|service| (service.name(), service.schema())).collect();
     shutdown::on_signal(house.draining.clone())?;
     let mut parts = start(&services, &house).await?;
     if audits {

@@ -92,6 +92,20 @@ impl Service {
         }
     }
 
+    /// The migrations that this release needs in its database.
+    pub(crate) fn schema(self) -> Vec<String> {
+        let migrations = match self {
+            Self::Auth => migrations::auth::Migrator::migrations(),
+            Self::User => migrations::user::Migrator::migrations(),
+            Self::Billing => migrations::billing::Migrator::migrations(),
+            Self::Stock => migrations::stock::Migrator::migrations(),
+            Self::Delivery => migrations::delivery::Migrator::migrations(),
+            Self::Notification => migrations::notification::Migrator::migrations(),
+            Self::Orchestrator => migrations::orchestrator::Migrator::migrations(),
+        };
+        migrations.iter().map(|migration| migration.name().to_owned()).collect()
+    }
+
     /// Brings its database up to date; safe to run twice and by two at once.
     pub(crate) async fn migrate(self, db: &DatabaseConnection) -> anyhow::Result<()> {
         let migrated = match self {

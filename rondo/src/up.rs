@@ -68,7 +68,8 @@ async fn serve_all(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     configure(&mut config, &local.data_dir, &listeners, servers)?;
-    let house = House::build(config, Service::Auth.name()).await?;
+    let mut house = House::build(config, Service::Auth.name()).await?;
+    house.schemas = Service::ALL.into_iter().map(|service| (service.name(), service.schema())).collect();
     let draining = house.draining.clone();
     let stopped = stop.clone();
     tokio::spawn(async move {

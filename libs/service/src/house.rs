@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::database::{self, Pool};
+use crate::schema::Schemas;
 use crate::token::{KeyError, SigningKey, TokenVerifier, verification_keys};
 
 /// What the services of one process share. Cheap to clone.
@@ -31,6 +32,8 @@ pub struct House {
     pub tasks: TaskTracker,
     /// What the loops could not process.
     pub dead_letters: DeadLetterDesks,
+    /// What the databases have to be like; nothing is asked of them where nothing is said here.
+    pub schemas: Schemas,
 }
 
 /// A service or its house cannot start.
@@ -101,7 +104,8 @@ impl House {
         tasks.spawn(tokens.revocations().clone().keep_small(shutdown.clone()));
         tasks.spawn(tokens.clone().keep_fresh(shutdown.clone()));
         let draining = CancellationToken::new();
-        Ok(Self { config: Arc::new(config), buses, tokens, draining, shutdown, tasks, dead_letters })
+        let schemas = Schemas::default();
+        Ok(Self { config: Arc::new(config), buses, tokens, draining, shutdown, tasks, dead_letters, schemas })
     }
 
     /// The connection of a service to NATS, as the user that it is there.
@@ -130,7 +134,8 @@ impl House {
         LoopLimits { batch_inputs_max, patient_inputs_max, ..LoopLimits::default() }
     }
 
-    /// Connects to a service's database, however long that takes, and measures it from then on.
+    /// Connects to a service's database, and waits until it has what the service needs, however long that takes;
+    /// measures it from then on.
     ///
     /// # Errors
     /// Its address is missing or has no meaning, or the process was told to stop.
@@ -143,8 +148,14 @@ impl House {
         let url = self.config.databases.url(service);
         let url =
             url.ok_or_else(|| StartError::Missing(format!("{}_DATABASE_URL", service.to_uppercase())))?;
-        let pool = (pool, max_connections);
-        database::connect_watched(url, service, pool, &self.draining, &self.runtime()).await
+        let runtime = self.runtime();
+        let size = (pool, max_connections);
+        let database = database::connect_watched(url, service, size, &self.draining, &runtime).await?;
+        // A service has one of these, and what it has seen holds for the others.
+        if pool == Pool::Reader {
+            self.schemas.wait(service, &database, &self.draining).await?;
+        }
+        Ok(database)
     }
 
     /// Auth's signing key, if this process has it.

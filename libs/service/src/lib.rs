@@ -13,6 +13,7 @@ mod house;
 pub mod http;
 pub mod metric_names;
 mod part;
+mod schema;
 mod server;
 pub mod shutdown;
 pub mod telemetry;
@@ -20,4 +21,5 @@ pub mod token;
 
 pub use house::{House, StartError};
 pub use part::{Part, ReadyCheck};
+pub use schema::Schemas;
 pub use server::{Listeners, run};

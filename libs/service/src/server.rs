@@ -7,6 +7,7 @@ mod internal;
 mod openapi;
 mod public;
 mod request_span;
+mod starting;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::config::HttpConfig;
 use crate::metric_names::SERVICE_INFO;
 use crate::{House, Part, StartError, dead_letters, telemetry};
 use connections::Server;
+use starting::Later;
 
 /// How often finished measurements are folded into histograms, so that they do not pile up.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -32,7 +34,16 @@ const INTERNAL_GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Listeners {
     public: TcpListener,
-    internal: TcpListener,
+    internal: Internal,
+}
+
+/// The internal listener of a process.
+#[derive(Debug)]
+enum Internal {
+    /// It is nobody's yet.
+    Bound(TcpListener),
+    /// It says that the process is alive.
+    Starting { address: SocketAddr, server: Server, later: Later },
 }
 
 impl Listeners {
@@ -41,7 +52,21 @@ impl Listeners {
     /// # Errors
     /// [`StartError::Listen`] names the address that is taken.
     pub async fn bind(http: &HttpConfig) -> Result<Self, StartError> {
-        Ok(Self { public: bind(http.public_addr).await?, internal: bind(http.internal_addr).await? })
+        let public = bind(http.public_addr).await?;
+        Ok(Self { public, internal: Internal::Bound(bind(http.internal_addr).await?) })
+    }
+
+    /// From now on the internal listener says that the process is alive and starting, until it serves.
+    ///
+    /// # Errors
+    /// The operating system does not know its address.
+    pub fn say_alive(mut self, http: &HttpConfig) -> std::io::Result<Self> {
+        if let Internal::Bound(listener) = self.internal {
+            let (address, later) = (listener.local_addr()?, Later::default());
+            let server = Server::start("internal", listener, later.router(), http);
+            self.internal = Internal::Starting { address, server, later };
+        }
+        Ok(self)
     }
 
     /// Where the public API is.
@@ -57,7 +82,10 @@ impl Listeners {
     /// # Errors
     /// The operating system does not know.
     pub fn internal_addr(&self) -> std::io::Result<SocketAddr> {
-        self.internal.local_addr()
+        match &self.internal {
+            Internal::Bound(listener) => listener.local_addr(),
+            Internal::Starting { address, .. } => Ok(*address),
+        }
     }
 }
 
@@ -116,7 +144,13 @@ struct Serving {
 impl Serving {
     fn start(listeners: Listeners, public: Router, internal: Router, http: &HttpConfig) -> Self {
         let public = Server::start("public", listeners.public, public, http);
-        let internal = Server::start("internal", listeners.internal, internal, http);
+        let internal = match listeners.internal {
+            Internal::Bound(listener) => Server::start("internal", listener, internal, http),
+            Internal::Starting { server, later, .. } => {
+                later.is_here(internal);
+                server
+            }
+        };
         Self { public, internal }
     }
 
@@ -135,7 +169,7 @@ fn grace(http: &HttpConfig) -> Duration {
 fn routers(house: &House, parts: Vec<Part>) -> (Router, Router) {
     let (mut public, mut internal) = (openapi::base(), openapi::base());
     let (mut public_owners, mut internal_owners) = (Owners::default(), Owners::default());
-    let mut checks = Vec::new();
+    let mut checks: Vec<_> = house.schemas.checks().collect();
     for part in parts {
         metrics::gauge!(SERVICE_INFO, "service" => part.name).set(1.0);
         public_owners.extend(owned(part.name, part.public.get_openapi()));

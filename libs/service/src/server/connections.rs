@@ -27,6 +27,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener that serves.
+#[derive(Debug)]
 pub(super) struct Server {
     stop: CancellationToken,
     accepting: JoinHandle<GracefulShutdown>,

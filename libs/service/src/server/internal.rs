@@ -22,7 +22,12 @@ use crate::{House, ReadyCheck, telemetry};
 
 /// What the guard lets everybody see; of the last, which gateways ask with their users' tokens, the
 /// handler is the guard.
-const OPEN: [&str; 4] = ["/livez", "/readyz", "/metrics", "/internal/api/v1/auth"];
+const OPEN: [&str; 4] = [ALIVE_PATH, "/readyz", "/metrics", "/internal/api/v1/auth"];
+
+/// Where it is asked whether the process answers at all.
+pub(super) const ALIVE_PATH: &str = "/livez";
+/// What is answered there. It says nothing of databases or NATS: ending a process mends neither.
+pub(super) const ALIVE: &str = "alive\n";
 
 /// What a process that is not ready says of when to ask again.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -49,7 +54,7 @@ pub(super) fn gateway_router(draining: CancellationToken) -> Router {
 
 fn probes(readiness: Readiness) -> Router {
     Router::new()
-        .route("/livez", get(async || "alive\n"))
+        .route(ALIVE_PATH, get(async || ALIVE))
         .route("/readyz", get(readyz).with_state(Arc::new(readiness)))
         .route("/metrics", get(render_metrics))
 }
@@ -82,6 +87,11 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
         (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
         (false, true) => (StatusCode::OK, "ready"),
     };
+    readiness_told(status, word, &checks)
+}
+
+/// The answer of `/readyz`.
+pub(super) fn readiness_told(status: StatusCode, word: &str, checks: &Map<String, Value>) -> Response {
     let mut response = (status, Json(json!({ "status": word, "checks": checks }))).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));

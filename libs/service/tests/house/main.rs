@@ -8,4 +8,5 @@ mod internal;
 mod problems;
 mod revocations;
 mod running;
+mod starting;
 mod tokens;
