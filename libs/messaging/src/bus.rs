@@ -30,6 +30,7 @@ pub struct Bus {
     jetstream: jetstream::Context,
     roads: Roads,
     refusals: Arc<Refusals>,
+    replicas: usize,
 }
 
 /// As whom to connect, and which server to believe.
@@ -41,6 +42,8 @@ pub struct Access {
     pub ca_file: Option<PathBuf>,
     /// Certificate and key (PEM), for a server that wants to see them.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Copies of every stream that is made; none is one. More of them want a cluster of as many servers.
+    pub replicas: Option<usize>,
 }
 
 /// NATS could not be set up. Neither tells credentials.
@@ -160,7 +163,13 @@ impl Bus {
             .timeout(PUBLISH_ACK_TIMEOUT)
             .max_ack_inflight(MAX_ACK_IN_FLIGHT)
             .build(client.clone());
-        Ok(Self { client, jetstream, roads: Roads::default(), refusals })
+        Ok(Self {
+            client,
+            jetstream,
+            roads: Roads::default(),
+            refusals,
+            replicas: access.replicas.unwrap_or(1),
+        })
     }
 
     /// Whether the server can be reached now.
@@ -183,6 +192,11 @@ impl Bus {
     /// they were made once, only what the server refuses, and not that it is away.
     pub fn missing_roads(&self) -> Vec<String> {
         self.roads.missing()
+    }
+
+    /// Copies of every stream that is made.
+    pub(crate) fn replicas(&self) -> usize {
+        self.replicas
     }
 
     pub(crate) fn roads(&self) -> &Roads {

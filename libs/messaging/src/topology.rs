@@ -57,8 +57,6 @@ pub struct StreamSpec {
     pub age_max: Duration,
     /// How many bytes it may hold; the oldest go first.
     pub bytes_max: i64,
-    /// Copies in a cluster: 1 alone, 3 in a cluster.
-    pub replicas: usize,
 }
 
 /// The commands of a participant.
@@ -68,7 +66,6 @@ pub fn commands_of(participant: &str) -> StreamSpec {
         subjects: vec![format!("cmd.{participant}.>")],
         age_max: ROAD_AGE_MAX,
         bytes_max: ROAD_BYTES_MAX,
-        replicas: 1,
     }
 }
 
@@ -89,7 +86,6 @@ pub fn replies() -> StreamSpec {
         subjects: vec!["reply.>".to_owned()],
         age_max: ROAD_AGE_MAX,
         bytes_max: ROAD_BYTES_MAX,
-        replicas: 1,
     }
 }
 
@@ -101,7 +97,6 @@ pub fn events() -> StreamSpec {
         subjects: areas.iter().map(|area| format!("{area}.>")).collect(),
         age_max: EVENTS_AGE_MAX,
         bytes_max: EVENTS_BYTES_MAX,
-        replicas: 1,
     }
 }
 
@@ -112,7 +107,6 @@ pub fn sessions(age_max: Duration) -> StreamSpec {
         subjects: vec![SESSION_SUBJECTS.to_owned()],
         age_max,
         bytes_max: SESSIONS_BYTES_MAX,
-        replicas: 1,
     }
 }
 
@@ -252,13 +246,13 @@ impl Bus {
     ) -> Result<Stream, TopologyError> {
         match self.jetstream().get_stream(&spec.name).await {
             Ok(stream) => {
-                report_mismatch(service, spec, &stream.cached_info().config);
+                report_mismatch(service, (spec, self.replicas()), &stream.cached_info().config);
                 return Ok(stream);
             }
             Err(error) if is_missing(&error.kind()) => {}
             Err(error) => return Err(TopologyError::get_stream(&spec.name, &error)),
         }
-        let created = self.jetstream().create_stream(config_of(spec)).await;
+        let created = self.jetstream().create_stream(config_of(spec, self.replicas())).await;
         match created {
             Ok(stream) => {
                 counter!(metric_names::TOPOLOGY_HEALED, "service" => service).increment(1);
@@ -326,7 +320,7 @@ fn is_missing(kind: &GetStreamErrorKind) -> bool {
         if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
-fn config_of(spec: &StreamSpec) -> Config {
+fn config_of(spec: &StreamSpec, replicas: usize) -> Config {
     Config {
         name: spec.name.clone(),
         subjects: spec.subjects.clone(),
@@ -339,7 +333,7 @@ fn config_of(spec: &StreamSpec) -> Config {
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::Old,
         storage: StorageType::File,
-        num_replicas: spec.replicas,
+        num_replicas: replicas,
         ..Config::default()
     }
 }
@@ -359,11 +353,11 @@ fn consumer_config(spec: &ConsumerSpec) -> pull::Config {
     }
 }
 
-fn report_mismatch(service: &'static str, wanted: &StreamSpec, found: &Config) {
+fn report_mismatch(service: &'static str, (wanted, replicas): (&StreamSpec, usize), found: &Config) {
     let same = found.subjects == wanted.subjects
         && found.max_age == wanted.age_max
         && found.max_bytes == wanted.bytes_max
-        && found.num_replicas == wanted.replicas
+        && found.num_replicas == replicas
         && found.retention == RetentionPolicy::Limits;
     if !same {
         counter!(metric_names::TOPOLOGY_MISMATCH, "service" => service).increment(1);
@@ -371,6 +365,7 @@ fn report_mismatch(service: &'static str, wanted: &StreamSpec, found: &Config) {
             stream = wanted.name,
             ?found,
             ?wanted,
+            replicas,
             "the stream's settings are not ours; left as they are"
         );
     }

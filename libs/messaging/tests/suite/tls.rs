@@ -52,7 +52,7 @@ async fn guarded() -> Guarded {
         format!("tls {{ cert_file: {certificate:?}, key_file: {key:?}, ca_file: {ca:?}, verify: true }}\n");
     nats.configure(users + &tls).unwrap();
     nats.restart().await.unwrap();
-    let access = Access { seed: Some(seed), ca_file: Some(ca), client_certificate };
+    let access = Access { seed: Some(seed), ca_file: Some(ca), client_certificate, ..Access::default() };
     Guarded { nats, access, stranger }
 }
 

@@ -60,6 +60,10 @@ pub struct NatsConfig {
         requires = "nats_client_cert_file"
     )]
     pub client_key_file: Option<PathBuf>,
+    /// Copies of every stream that is made, in a cluster of as many servers or more. Streams that are there keep
+    /// theirs.
+    #[arg(long = "nats-replicas", id = "nats_replicas", env = "NATS_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub replicas: u8,
     /// Who the services are.
     #[command(flatten)]
     pub seeds: Seeds,
@@ -73,6 +77,7 @@ impl Default for NatsConfig {
             ca_file: None,
             client_cert_file: None,
             client_key_file: None,
+            replicas: 1,
             seeds: Seeds::default(),
         }
     }
@@ -90,6 +95,7 @@ impl NatsConfig {
             seed: self.seeds.of(user).cloned(),
             ca_file: self.ca_file.clone(),
             client_certificate: self.client_cert_file.clone().zip(self.client_key_file.clone()),
+            replicas: Some(self.replicas.into()),
         }
     }
 }
