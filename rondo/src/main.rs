@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod chaos;
 mod child;
+mod cluster;
 mod kept;
 mod keys;
 mod metric_list;
@@ -49,6 +50,8 @@ enum Command {
     Saga(Box<operate::SagaArguments>),
     /// Look at what could not be processed; send it again or discard it.
     DeadLetters(Box<operate::DeadLettersArguments>),
+    /// Make the Secrets that the manifests of a cluster refer to.
+    ClusterSecrets(Box<cluster::ClusterArguments>),
     /// List every metric that any process exports.
     Metrics,
     /// Put every workflow through everything that can go wrong, in memory and in virtual time.
@@ -75,6 +78,7 @@ fn main() -> std::process::ExitCode {
             Command::Audit(arguments) => operate::run_audit(*arguments).await,
             Command::Saga(arguments) => operate::run_saga(*arguments).await,
             Command::DeadLetters(arguments) => operate::run_dead_letters(*arguments).await,
+            Command::ClusterSecrets(arguments) => cluster::run(&arguments).await,
             Command::Metrics => {
                 metric_list::run();
                 Ok(())
