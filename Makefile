@@ -5,10 +5,10 @@ CARGO_TARGET_DIR ?= target
 RONDO = $(CARGO_TARGET_DIR)/release/rondo
 
 .DEFAULT_GOAL := help
-.PHONY: help up observe test model proof simulate newman bench overload chaos fmt build
+.PHONY: help up observe test manifests model proof simulate newman bench overload chaos fmt build
 
 help: ## list these commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-9s %s\n", $$1, $$2 }'
 
 up: build ## everything on this machine, until Ctrl-C: http://127.0.0.1:8080 (ARGS="--help" lists what can be given)
 	@exec $(RONDO) up $(ARGS)
@@ -18,6 +18,10 @@ observe: ## a private Prometheus beside `make up`, with alerts; says how the das
 
 test: ## all checks and tests, at most 20 minutes; what a change has to pass
 	@exec scripts/test.sh
+
+manifests: ## whether the manifests of k8s/ and the Dockerfile are well; part of `make test`
+	@scripts/install-servers.sh manifests
+	@exec scripts/check-manifests.sh
 
 model: ## everything that can happen to two sagas, gone through exhaustively; prints how much it was (a few minutes)
 	@cargo test --locked -p model -- --include-ignored --nocapture --test-threads=1

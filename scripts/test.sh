@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All that a change has to pass: format, lints, docs, unit and integration tests on private servers, and newman end to
-# end, in one process and through the gateway. Ends with `N passed, N failed`; every step runs, also after one that failed.
+# All that a change has to pass: format, lints, docs, manifests, unit and integration tests on private servers, and newman
+# end to end, in one process and through the gateway. Ends with `N passed, N failed`; every step runs, also after one that
+# failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/steps.sh
@@ -23,6 +24,7 @@ check "format" cargo fmt --all --check
 check "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 check "docs" document
 check "dashboards" node grafana/build.mjs --check
+check "manifests" scripts/check-manifests.sh
 if run_step "build" cargo test --workspace --locked --no-run; then
     check_cargo_tests "tests" cargo test --workspace --locked --no-fail-fast
     check_newman
