@@ -1,0 +1,123 @@
+//! What watches and scales: consumers whose lag is read, metrics, alerts, dashboards.
+
+use std::collections::BTreeSet;
+
+use messaging::Source;
+use orchestrator::{CancellationWorkflow, OrderWorkflow, Workflow};
+
+use super::manifests::{Manifests, file, list, text, yaml};
+
+/// The consumers of everybody who has work in a stream: stream and name.
+fn consumers() -> BTreeSet<(String, String, String)> {
+    let of =
+        |service: &str, source: Source| (service.to_owned(), source.consumer.stream, source.consumer.durable);
+    let participants = ["billing", "stock", "delivery", "notification"];
+    let commands = participants.map(|participant| of(participant, Source::commands(participant)));
+    let workflows = [OrderWorkflow::NAME, CancellationWorkflow::NAME];
+    let replies = workflows.map(|workflow| of("orchestrator", Source::replies(workflow)));
+    commands.into_iter().chain(replies).collect()
+}
+
+/// Who reads messages is scaled by each of its consumers' lag, and nobody by two autoscalers.
+pub(crate) fn scaled(manifests: &Manifests) -> Vec<String> {
+    let mut problems = Vec::new();
+    let (mut read, mut targets) = (BTreeSet::new(), Vec::new());
+    for scaled in manifests.of_kind("ScaledObject") {
+        let target = text(&scaled["spec"]["scaleTargetRef"]["name"]);
+        targets.push(target);
+        for trigger in list(&scaled["spec"]["triggers"]).iter().filter(|one| one["type"] == "nats-jetstream")
+        {
+            let of = &trigger["metadata"];
+            read.insert((
+                target.to_owned(),
+                text(&of["stream"]).to_owned(),
+                text(&of["consumer"]).to_owned(),
+            ));
+            let endpoint = text(&of["natsServerMonitoringEndpoint"]);
+            let nats = manifests.pods().into_iter().find(|pods| pods.name == "nats");
+            let port = nats.and_then(|nats| nats.port("monitor"));
+            if Some(endpoint)
+                != port.map(|port| format!("nats-peers.rondo.svc.cluster.local:{port}")).as_deref()
+            {
+                problems.push(format!("the lag is not told at {endpoint}"));
+            }
+        }
+    }
+    problems.extend(read.symmetric_difference(&consumers()).map(|one| format!("the lag of {one:?}")));
+    for scaler in manifests.of_kind("HorizontalPodAutoscaler") {
+        targets.push(text(&scaler["spec"]["scaleTargetRef"]["name"]));
+    }
+    for target in &targets {
+        match manifests.find("Deployment", target) {
+            None => problems.push(format!("there is no {target} to be scaled")),
+            Some(deployment) if !deployment["spec"]["replicas"].is_null() => {
+                problems.push(format!("{target} has a number of its own beside its autoscaler's"));
+            }
+            Some(_) => {}
+        }
+    }
+    let once: BTreeSet<_> = targets.iter().collect();
+    if once.len() != targets.len() {
+        problems.push("two autoscalers for one".to_owned());
+    }
+    problems
+}
+
+/// Every process is read, under the name that the alerts have.
+pub(crate) fn measured(manifests: &Manifests) -> Vec<String> {
+    let mut problems = Vec::new();
+    let Some(monitor) = manifests.find("ServiceMonitor", "rondo") else {
+        return vec!["nobody reads".to_owned()];
+    };
+    let spec = &monitor["spec"];
+    let endpoint = &spec["endpoints"][0];
+    if endpoint["path"] != "/metrics" || endpoint["honorLabels"] != true {
+        problems.push(format!("metrics are not at {endpoint}"));
+    }
+    let wanted = spec["selector"]["matchLabels"].as_object().unwrap();
+    let is_read = |service: &serde_json::Value| {
+        let labels = &service["metadata"]["labels"];
+        let job = spec["jobLabel"].as_str().map(|label| &labels[label]);
+        let port = list(&service["spec"]["ports"]).iter().any(|port| port["name"] == endpoint["port"]);
+        wanted.iter().all(|(name, value)| labels[name] == *value)
+            && port
+            && job.is_some_and(|job| job == "rondo")
+    };
+    for pods in manifests.ours().into_iter().filter(|pods| pods.kind == "Deployment") {
+        if !manifests.find("Service", pods.name).is_some_and(is_read) {
+            problems.push(format!("the metrics of {} are not read as job rondo", pods.name));
+        }
+    }
+    problems
+}
+
+/// Alerts and dashboards are those of grafana/, all of them.
+pub(crate) fn shown(manifests: &Manifests) -> Vec<String> {
+    let mut problems = Vec::new();
+    let alerts = yaml(&std::fs::read_to_string(file("grafana/alerts.yml")).unwrap()).remove(0);
+    if manifests.find("PrometheusRule", "rondo").map(|rule| &rule["spec"]) != Some(&alerts) {
+        problems.push("the alerts are not those of grafana/alerts.yml: node grafana/build.mjs".to_owned());
+    }
+    let maps =
+        manifests.of_kind("ConfigMap").filter(|one| one["metadata"]["labels"]["grafana_dashboard"] == "1");
+    let shown: BTreeSet<(String, String)> = maps
+        .flat_map(|map| map["data"].as_object().unwrap())
+        .map(|(name, dashboard)| (name.clone(), text(dashboard).to_owned()))
+        .collect();
+    let files = std::fs::read_dir(file("grafana/dashboards")).unwrap().map(|entry| entry.unwrap().path());
+    let there: BTreeSet<(String, String)> = files
+        .map(|path| {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    problems.extend(shown.symmetric_difference(&there).map(|(name, _)| format!("the dashboard {name}")));
+    problems
+}
+
+#[test]
+fn what_watches_and_scales_is_about_what_there_is() {
+    let production = Manifests::of("production");
+    for check in [scaled, measured, shown] {
+        assert_eq!(check(&production), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,161 @@
+//! Secrets: everything that is mounted is made by `rondo cluster-secrets` or by cert-manager, and every setting that
+//! names a file names one that is mounted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::manifests::{Manifests, OVERLAYS, Pods, list, text};
+use super::programs::printed;
+
+/// What cert-manager puts into a Secret.
+const CERTIFICATE: [&str; 3] = ["tls.crt", "tls.key", "ca.crt"];
+/// The Secret that no pod is given.
+const KEYS: &str = "keys";
+
+/// What `rondo cluster-secrets print` makes, by name.
+pub(crate) fn made(dir: &std::path::Path, postgres: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+    let printed = printed(&["cluster-secrets", "print", dir.to_str().unwrap(), "--postgres", postgres]);
+    let made: Value = serde_json::from_str(&printed).unwrap();
+    let entries = |secret: &Value| serde_json::from_value(secret["stringData"].clone()).unwrap();
+    list(&made["items"])
+        .iter()
+        .map(|secret| (text(&secret["metadata"]["name"]).to_owned(), entries(secret)))
+        .collect()
+}
+
+/// The keys of every Secret that there will be.
+fn known(manifests: &Manifests) -> BTreeMap<String, BTreeSet<String>> {
+    let dir = tempfile::tempdir().unwrap();
+    let made = made(dir.path(), "postgres");
+    let mut known: BTreeMap<String, BTreeSet<String>> =
+        made.into_iter().map(|(name, entries)| (name, entries.into_keys().collect())).collect();
+    for certificate in manifests.of_kind("Certificate") {
+        let name = text(&certificate["spec"]["secretName"]).to_owned();
+        known.insert(name, CERTIFICATE.map(str::to_owned).into());
+    }
+    known
+}
+
+/// The files of a pod that come out of Secrets: path, Secret, key. A Secret that is mounted whole gives all it has.
+pub(crate) fn mounted(pods: &Pods<'_>, known: &BTreeMap<String, BTreeSet<String>>) -> Vec<[String; 3]> {
+    let mut files = Vec::new();
+    for volume in list(&pods.spec["volumes"]) {
+        let Some(secret) = volume["secret"]["secretName"].as_str() else { continue };
+        let mounts = list(&pods.container()["volumeMounts"]).iter();
+        for mount in mounts.filter(|mount| mount["name"] == volume["name"]) {
+            let path = |file: &str| format!("{}/{file}", text(&mount["mountPath"]));
+            let items = list(&volume["secret"]["items"]);
+            let named =
+                items.iter().map(|item| (text(&item["path"]).to_owned(), text(&item["key"]).to_owned()));
+            let whole = known.get(secret).into_iter().flatten().map(|key| (key.clone(), key.clone()));
+            let all: Vec<_> = if items.is_empty() { whole.collect() } else { named.collect() };
+            files.extend(all.into_iter().map(|(file, key)| [path(&file), secret.to_owned(), key]));
+        }
+    }
+    files
+}
+
+pub(crate) fn are_there(manifests: &Manifests) -> Vec<String> {
+    let known = known(manifests);
+    let has = |secret: &str, key: &str| known.get(secret).is_some_and(|keys| keys.contains(key));
+    let mut problems = Vec::new();
+    for pods in manifests.pods() {
+        let container = pods.container();
+        let mut wanted: Vec<(String, Option<String>)> = Vec::new();
+        for [_, secret, key] in mounted(&pods, &known) {
+            wanted.push((secret, Some(key)));
+        }
+        for volume in list(&pods.spec["volumes"]) {
+            wanted.extend(volume["secret"]["secretName"].as_str().map(|secret| (secret.to_owned(), None)));
+        }
+        for one in list(&container["env"]) {
+            let reference = &one["valueFrom"]["secretKeyRef"];
+            wanted.extend(
+                reference["name"]
+                    .as_str()
+                    .map(|name| (name.to_owned(), reference["key"].as_str().map(str::to_owned))),
+            );
+        }
+        for source in list(&container["envFrom"]) {
+            wanted.extend(source["secretRef"]["name"].as_str().map(|name| (name.to_owned(), None)));
+        }
+        for (secret, key) in wanted {
+            let is_there = key.as_ref().map_or(known.contains_key(&secret), |key| has(&secret, key));
+            if !is_there {
+                problems.push(format!(
+                    "{}: nobody makes {} of the Secret {secret}",
+                    pods.name,
+                    key.unwrap_or_default()
+                ));
+            }
+            if secret == KEYS {
+                problems.push(format!("{} is given all keys", pods.name));
+            }
+        }
+    }
+    problems
+}
+
+pub(crate) fn files_are_mounted(manifests: &Manifests) -> Vec<String> {
+    let known = known(manifests);
+    let mut problems = Vec::new();
+    for pods in manifests.ours() {
+        let files: BTreeSet<_> = mounted(&pods, &known).into_iter().map(|[path, ..]| path).collect();
+        let settings = manifests.environment(&pods).into_iter().filter(|(name, _)| name.ends_with("_FILE"));
+        // The gateway shares the settings, and speaks no NATS.
+        let of_others = |name: &str| pods.name == "gateway" && name == "NATS_CA_FILE";
+        for (name, path) in settings.filter(|(name, _)| !of_others(name)) {
+            if !files.contains(&path) {
+                problems.push(format!("{}: {name} is at {path}, where nothing is mounted", pods.name));
+            }
+        }
+    }
+    problems
+}
+
+/// No process is given the secrets of another.
+pub(crate) fn are_their_own(manifests: &Manifests) -> Vec<String> {
+    let of_deployments = manifests.ours().into_iter().filter(|pods| pods.kind == "Deployment");
+    let mut problems = Vec::new();
+    for pods in of_deployments {
+        for volume in list(&pods.spec["volumes"]) {
+            let Some(secret) = volume["secret"]["secretName"].as_str() else { continue };
+            if secret != pods.name && volume["name"] != "nats-ca" {
+                problems.push(format!("{} is given the Secret {secret}", pods.name));
+            }
+        }
+    }
+    problems
+}
+
+/// The Job may make and change what it makes, and nothing else.
+pub(crate) fn may_be_made(manifests: &Manifests) -> Vec<String> {
+    let Some(role) = manifests.find("Role", "secrets") else { return Vec::new() };
+    let dir = tempfile::tempdir().unwrap();
+    let mut made: BTreeSet<_> = made(dir.path(), "postgres").into_keys().collect();
+    made.insert(KEYS.to_owned());
+    let names = |verb: &str| -> BTreeSet<String> {
+        let rules =
+            list(&role["rules"]).iter().filter(|rule| list(&rule["verbs"]).iter().any(|one| one == verb));
+        rules.flat_map(|rule| list(&rule["resourceNames"])).map(|name| text(name).to_owned()).collect()
+    };
+    let mut problems: Vec<_> = names("patch")
+        .symmetric_difference(&made)
+        .map(|name| format!("the right to make {name} is wrong"))
+        .collect();
+    if names("get") != BTreeSet::from([KEYS.to_owned()]) {
+        problems.push("the Job may read other Secrets than the keys".to_owned());
+    }
+    problems
+}
+
+#[test]
+fn every_secret_is_made_and_every_file_mounted() {
+    for overlay in OVERLAYS {
+        let manifests = Manifests::of(overlay);
+        for check in [are_there, files_are_mounted, are_their_own, may_be_made] {
+            assert_eq!(check(&manifests), Vec::<String>::new(), "{overlay}");
+        }
+    }
+}
