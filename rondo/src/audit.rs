@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: AuditArguments) -> anyhow::Result<()> {
 }
 
 fn given(config: &Config, service: Service) -> Option<String> {
-    config.databases.url(service.name()).map(|url| url.expose_secret().to_owned())
+    config.databases.of(service.name()).map(|url| url.expose_secret().to_owned())
 }
 
 /// The databases that are audited.

@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: &MigrateArguments) -> anyhow::Result<()> {
     telemetry::start_logs(&arguments.config.telemetry)?;
     for service in &arguments.services.0 {
         let name = service.name();
-        let url = arguments.config.databases.url(name);
+        let url = arguments.config.databases.of(name);
         let url = url.with_context(|| format!("{}_DATABASE_URL is not configured", name.to_uppercase()))?;
         let db = Database::connect(url.expose_secret())
             .await

@@ -339,8 +339,8 @@ mod tests {
         let argument = format!("--billing-database-url-file={}", file.display());
         let config = Command::parse_from(["rondo", &argument]).config;
         std::fs::remove_file(file).unwrap();
-        assert_eq!(config.databases.url("billing").unwrap().expose_secret(), "postgres://elsewhere");
-        assert!(config.databases.url("stock").is_none());
+        assert_eq!(config.databases.of("billing").unwrap().expose_secret(), "postgres://elsewhere");
+        assert!(config.databases.of("stock").is_none());
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl House {
         pool: Pool,
         max_connections: u32,
     ) -> Result<DatabaseConnection, StartError> {
-        let url = self.config.databases.url(service);
+        let url = self.config.databases.of(service);
         let url =
             url.ok_or_else(|| StartError::Missing(format!("{}_DATABASE_URL", service.to_uppercase())))?;
         let runtime = self.runtime();

@@ -163,7 +163,7 @@ impl System {
 
     /// The address of a service's database, if it is known.
     pub(super) fn database_url(&self, service: Service) -> Option<&str> {
-        self.databases.url(service.name()).map(ExposeSecret::expose_secret)
+        self.databases.of(service.name()).map(ExposeSecret::expose_secret)
     }
 
     /// Where statements are counted, if they are.

@@ -93,7 +93,7 @@ impl Demo<'_> {
         if status != StatusCode::CREATED && status != StatusCode::CONFLICT {
             bail!("the operator {email} cannot be registered: {}", answer.text().await?);
         }
-        let url = self.house.config.databases.url("auth").context("auth has a database")?;
+        let url = self.house.config.databases.of("auth").context("auth has a database")?;
         let db = database::connect(url, "auth", 1, &self.house.draining).await?;
         let address = contracts::Email::parse(email)
             .map_err(|error| anyhow::anyhow!("the operator's e-mail: {error}"))?;

@@ -1,14 +1,13 @@
 //! Where NATS is, which server to believe, and as whom each service comes: `<SERVICE>_NATS_NKEY_SEED` and
 //! `<SERVICE>_NATS_NKEY_SEED_FILE`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, Command};
+use clap::Args;
 use messaging::Access;
 use secrecy::SecretString;
 
-use super::of_services::{Names, augment, of_services, read};
+use super::of_services::of_services;
 use super::secret::read_secret;
 
 pub(super) const NATS_URL: &str = "nats://127.0.0.1:4222";
@@ -17,7 +16,9 @@ pub(super) const NATS_URL: &str = "nats://127.0.0.1:4222";
 pub const NATS_USERS: [&str; 8] =
     ["auth", "user", "billing", "stock", "delivery", "notification", "orchestrator", "audit"];
 
-const NAMES: [Names; 8] = of_services!(
+of_services! {
+    /// The seeds of the services' nkeys.
+    pub struct Seeds as "SEED" in NAMES:
     "-nats-nkey-seed", "_NATS_NKEY_SEED", "Seed of the NATS user",
     "auth" "AUTH",
     "user" "USER",
@@ -27,7 +28,7 @@ const NAMES: [Names; 8] = of_services!(
     "notification" "NOTIFICATION",
     "orchestrator" "ORCHESTRATOR",
     "audit" "AUDIT",
-);
+}
 
 /// Where NATS is, and how it is reached.
 #[derive(Debug, Clone, Args)]
@@ -97,46 +98,5 @@ impl NatsConfig {
             client_certificate: self.client_cert_file.clone().zip(self.client_key_file.clone()),
             replicas: Some(self.replicas.into()),
         }
-    }
-}
-
-/// The seeds of the services' nkeys.
-#[derive(Debug, Clone, Default)]
-pub struct Seeds(BTreeMap<&'static str, SecretString>);
-
-impl Seeds {
-    /// Sets the seed of a user; a name that is not in [`NATS_USERS`] is ignored.
-    pub fn set(&mut self, user: &str, seed: impl Into<SecretString>) {
-        if let Some(known) = NATS_USERS.into_iter().find(|known| *known == user) {
-            self.0.insert(known, seed.into());
-        }
-    }
-
-    /// The seed of a user, if it was given.
-    pub fn of(&self, user: &str) -> Option<&SecretString> {
-        self.0.get(user)
-    }
-}
-
-impl clap::FromArgMatches for Seeds {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut seeds = Self::default();
-        seeds.update_from_arg_matches(matches)?;
-        Ok(seeds)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        read(matches, &NAMES, &mut self.0);
-        Ok(())
-    }
-}
-
-impl Args for Seeds {
-    fn augment_args(command: Command) -> Command {
-        augment(command, &NAMES, "SEED")
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
     }
 }

@@ -19,10 +19,12 @@ pub(super) struct Names {
     pub(super) file_help: &'static str,
 }
 
-/// The names of one kind of secret: `of_services!("-database-url", "_DATABASE_URL", "Database of", ...)`.
+/// A type that holds one kind of secret, and the list of those who have one:
+/// `of_services! { /// Doc. pub struct Databases as "URL" in NAMES: "-database-url", "_DATABASE_URL", "Database of", ... }`.
 macro_rules! of_services {
-    ($option:literal, $variable:literal, $help:literal, $($service:literal $prefix:literal),* $(,)?) => {
-        [$(crate::config::of_services::Names {
+    ($(#[$meta:meta])* pub struct $type:ident as $value_name:literal in $names:ident:
+     $option:literal, $variable:literal, $help:literal, $($service:literal $prefix:literal),* $(,)?) => {
+        const $names: &[$crate::config::of_services::Names] = &[$($crate::config::of_services::Names {
             service: $service,
             option: concat!($service, $option),
             variable: concat!($prefix, $variable),
@@ -30,7 +32,48 @@ macro_rules! of_services {
             file_variable: concat!($prefix, $variable, "_FILE"),
             help: concat!($help, " ", $service),
             file_help: concat!("A file that holds it instead: ", $help, " ", $service),
-        }),*]
+        }),*];
+
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default)]
+        pub struct $type(std::collections::BTreeMap<&'static str, secrecy::SecretString>);
+
+        impl $type {
+            /// Sets that of a service; a name that is not in the list is ignored.
+            pub fn set(&mut self, service: &str, secret: impl Into<secrecy::SecretString>) {
+                if let Some(known) = $names.iter().find(|known| known.service == service) {
+                    self.0.insert(known.service, secret.into());
+                }
+            }
+
+            /// That of a service, if it was given.
+            pub fn of(&self, service: &str) -> Option<&secrecy::SecretString> {
+                self.0.get(service)
+            }
+        }
+
+        impl clap::FromArgMatches for $type {
+            fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+                let mut given = Self::default();
+                given.update_from_arg_matches(matches)?;
+                Ok(given)
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+                $crate::config::of_services::read(matches, $names, &mut self.0);
+                Ok(())
+            }
+        }
+
+        impl clap::Args for $type {
+            fn augment_args(command: clap::Command) -> clap::Command {
+                $crate::config::of_services::augment(command, $names, $value_name)
+            }
+
+            fn augment_args_for_update(command: clap::Command) -> clap::Command {
+                Self::augment_args(command)
+            }
+        }
     };
 }
 pub(super) use of_services;
