@@ -226,8 +226,14 @@ pub fn script(owner: Owner<'_>, areas: &[Area]) -> String {
     );
     for step in steps.iter().filter(|step| step.sql.contains(" PASSWORD :")) {
         let role = step.sql.split(' ').nth(2).unwrap_or_default();
-        // Writing to a text does not fail.
-        let _ = writeln!(text, "\\getenv {role}_password {}_PASSWORD", role.to_uppercase());
+        let (variable, name) = (format!("{role}_password"), format!("{}_PASSWORD", role.to_uppercase()));
+        // An empty one would take the role's password away, and psql would go on. It is no number, and so an error
+        // that says what is missing. Writing to a text does not fail.
+        let _ = writeln!(text, "\\set {variable} ''\n\\getenv {variable} {name}");
+        let _ = writeln!(
+            text,
+            "SELECT CASE :'{variable}' WHEN '' THEN ('{name} is empty' || :'{variable}')::int END \\g /dev/null"
+        );
     }
     let mut database = &None;
     for step in &steps {

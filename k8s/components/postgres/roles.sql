@@ -2,15 +2,33 @@
 --   psql -v ON_ERROR_STOP=1 -f this-file postgres
 -- Passwords come from the environment: the names behind \getenv.
 \set ON_ERROR_STOP on
+\set rondo_migrator_password ''
 \getenv rondo_migrator_password RONDO_MIGRATOR_PASSWORD
+SELECT CASE :'rondo_migrator_password' WHEN '' THEN ('RONDO_MIGRATOR_PASSWORD is empty' || :'rondo_migrator_password')::int END \g /dev/null
+\set rondo_auth_password ''
 \getenv rondo_auth_password RONDO_AUTH_PASSWORD
+SELECT CASE :'rondo_auth_password' WHEN '' THEN ('RONDO_AUTH_PASSWORD is empty' || :'rondo_auth_password')::int END \g /dev/null
+\set rondo_user_password ''
 \getenv rondo_user_password RONDO_USER_PASSWORD
+SELECT CASE :'rondo_user_password' WHEN '' THEN ('RONDO_USER_PASSWORD is empty' || :'rondo_user_password')::int END \g /dev/null
+\set rondo_billing_password ''
 \getenv rondo_billing_password RONDO_BILLING_PASSWORD
+SELECT CASE :'rondo_billing_password' WHEN '' THEN ('RONDO_BILLING_PASSWORD is empty' || :'rondo_billing_password')::int END \g /dev/null
+\set rondo_audit_password ''
 \getenv rondo_audit_password RONDO_AUDIT_PASSWORD
+SELECT CASE :'rondo_audit_password' WHEN '' THEN ('RONDO_AUDIT_PASSWORD is empty' || :'rondo_audit_password')::int END \g /dev/null
+\set rondo_stock_password ''
 \getenv rondo_stock_password RONDO_STOCK_PASSWORD
+SELECT CASE :'rondo_stock_password' WHEN '' THEN ('RONDO_STOCK_PASSWORD is empty' || :'rondo_stock_password')::int END \g /dev/null
+\set rondo_delivery_password ''
 \getenv rondo_delivery_password RONDO_DELIVERY_PASSWORD
+SELECT CASE :'rondo_delivery_password' WHEN '' THEN ('RONDO_DELIVERY_PASSWORD is empty' || :'rondo_delivery_password')::int END \g /dev/null
+\set rondo_notification_password ''
 \getenv rondo_notification_password RONDO_NOTIFICATION_PASSWORD
+SELECT CASE :'rondo_notification_password' WHEN '' THEN ('RONDO_NOTIFICATION_PASSWORD is empty' || :'rondo_notification_password')::int END \g /dev/null
+\set rondo_orchestrator_password ''
 \getenv rondo_orchestrator_password RONDO_ORCHESTRATOR_PASSWORD
+SELECT CASE :'rondo_orchestrator_password' WHEN '' THEN ('RONDO_ORCHESTRATOR_PASSWORD is empty' || :'rondo_orchestrator_password')::int END \g /dev/null
 SET password_encryption = 'scram-sha-256';
 SELECT $$CREATE ROLE rondo_migrator LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_migrator') \gexec
 ALTER ROLE rondo_migrator PASSWORD :'rondo_migrator_password';

@@ -133,12 +133,18 @@ impl Machine {
             let argument = argument.replace("/etc/rondo", root.join("etc/rondo").to_str().unwrap());
             if argument.starts_with("--dbname=") { format!("--dbname={server}") } else { argument }
         };
-        for _ in ["at the first time", "again"] {
+        let run = || {
             let mut command = Command::new(&psql);
             command.args(pods.arguments().into_iter().map(here)).envs(&self.secrets["postgres"]);
-            let made = command.output().await.unwrap();
+            command
+        };
+        for _ in ["at the first time", "again"] {
+            let made = run().output().await.unwrap();
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         }
+        let without = run().env("RONDO_STOCK_PASSWORD", "").output().await.unwrap();
+        let said = String::from_utf8_lossy(&without.stderr);
+        assert!(!without.status.success() && said.contains("RONDO_STOCK_PASSWORD is empty"), "{said}");
     }
 
     /// Starts a NATS as the StatefulSet does, but for its ports and folders.
