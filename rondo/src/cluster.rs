@@ -8,11 +8,14 @@ mod secrets;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use hyper::http::uri::Authority;
 use serde_json::json;
 
 use api::{Api, Outcome};
 use keys::KeyFolder;
 use secrets::{KEYS, Secret};
+
+use crate::rights::must_be_there;
 
 /// What to do with them.
 #[derive(Debug, Args)]
@@ -20,7 +23,7 @@ pub(crate) struct ClusterArguments {
     #[command(subcommand)]
     command: ClusterCommand,
     /// Where PostgreSQL is, as host or host:port.
-    #[arg(long, global = true, default_value = "postgres", value_name = "HOST")]
+    #[arg(long, global = true, default_value = "postgres", value_name = "HOST", value_parser = host)]
     postgres: String,
 }
 
@@ -45,10 +48,22 @@ enum ClusterCommand {
     },
 }
 
+/// What stands in addresses has to be a host, with a port if there is one, and nothing else.
+fn host(text: &str) -> Result<String, String> {
+    let authority: Result<Authority, _> = text.parse();
+    let is_host = authority.is_ok_and(|authority| {
+        let host = authority.host();
+        let port = authority.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+        !host.is_empty() && text == format!("{host}{port}")
+    });
+    if is_host { Ok(text.to_owned()) } else { Err("a host or host:port is wanted".to_owned()) }
+}
+
 /// Prints or creates.
 pub(crate) async fn run(arguments: &ClusterArguments) -> anyhow::Result<()> {
     match &arguments.command {
         ClusterCommand::Print { dir } => {
+            must_be_there(dir)?;
             let keys = KeyFolder::made(dir)?;
             print(&secrets::of(&keys, &arguments.postgres)?)?;
         }
@@ -94,4 +109,29 @@ async fn create(api: &Api, dir: &std::path::Path, postgres: &str) -> anyhow::Res
         crate::tell(&format!("Secret {}", secret.name));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn only_a_host_and_its_port_come_into_addresses() {
+        for good in ["postgres", "db.example.com", "db:5432", "10.0.0.1:5432", "[2001:db8::1]:5432"] {
+            assert_eq!(host(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            " ",
+            "db example",
+            "db/evil",
+            "postgres://a:b@db/x",
+            "a@db",
+            "2001:db8::1",
+            "db:99999",
+            "db:",
+        ] {
+            assert!(host(bad).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use migrations::rights::{Area, MIGRATOR, Owner, script};
 
 use crate::audit;
 use crate::services::Service;
-pub(crate) use keys::Keys;
+pub(crate) use keys::{Keys, must_be_there};
 
 /// The user that may do everything: for people, and no process has it.
 const OPERATOR: &str = "operator";
@@ -49,7 +49,10 @@ pub(crate) fn run(arguments: &RightsArguments) -> anyhow::Result<()> {
     match &arguments.command {
         RightsCommand::Keys { dir } => drop(Keys::made(dir)?),
         RightsCommand::Nats { keys: None } => print!("{}", authorization(|user| Ok(variable(user)))?),
-        RightsCommand::Nats { keys: Some(dir) } => print!("{}", Keys::made(dir)?.authorization()?),
+        RightsCommand::Nats { keys: Some(dir) } => {
+            must_be_there(dir)?;
+            print!("{}", Keys::made(dir)?.authorization()?);
+        }
         RightsCommand::Sql => print!("{}", script(Owner::Made(MIGRATOR), &areas())),
     }
     Ok(())

@@ -87,3 +87,16 @@ impl Keys {
         steps(owner, &areas(), &|role| Some(format!("'{}'", self.password(role))))
     }
 }
+
+/// For who only reads the keys: a mistyped name would give new ones for everything.
+///
+/// # Errors
+/// It is no such folder; says what makes one.
+pub(crate) fn must_be_there(dir: &Path) -> anyhow::Result<()> {
+    let shown = dir.display();
+    anyhow::ensure!(
+        dir.join("nats").is_dir(),
+        "{shown} is no folder of keys; `rondo rights keys {shown}` makes one"
+    );
+    Ok(())
+}

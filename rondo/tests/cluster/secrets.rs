@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::manifests::{Manifests, OVERLAYS, Pods, list, text};
-use super::programs::printed;
+use super::programs::{printed, rondo};
 
 /// What cert-manager puts into a Secret.
 const CERTIFICATE: [&str; 3] = ["tls.crt", "tls.key", "ca.crt"];
@@ -15,7 +15,9 @@ const KEYS: &str = "keys";
 
 /// What `rondo cluster-secrets print` makes, by name.
 pub(crate) fn made(dir: &std::path::Path, postgres: &str) -> BTreeMap<String, BTreeMap<String, String>> {
-    let printed = printed(&["cluster-secrets", "print", dir.to_str().unwrap(), "--postgres", postgres]);
+    let folder = dir.to_str().unwrap();
+    printed(&["rights", "keys", folder]);
+    let printed = printed(&["cluster-secrets", "print", folder, "--postgres", postgres]);
     let made: Value = serde_json::from_str(&printed).unwrap();
     let entries = |secret: &Value| serde_json::from_value(secret["stringData"].clone()).unwrap();
     list(&made["items"])
@@ -157,5 +159,20 @@ fn every_secret_is_made_and_every_file_mounted() {
         for check in [are_there, files_are_mounted, are_their_own, may_be_made] {
             assert_eq!(check(&manifests), Vec::<String>::new(), "{overlay}");
         }
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_gives_no_new_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let mistyped = dir.path().join("kyes");
+    let folder = mistyped.to_str().unwrap();
+    for arguments in [["cluster-secrets", "print", folder].as_slice(), &["rights", "nats", "--keys", folder]]
+    {
+        let output = rondo(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+        assert!(said.contains("is no folder of keys; `rondo rights keys"), "{said}");
+        assert!(!mistyped.exists(), "{arguments:?}");
     }
 }
