@@ -11,13 +11,23 @@ readonly internal_urls=${INTERNAL_URL:-http://127.0.0.1:8081}
 readonly address=${PROMETHEUS_ADDR:-127.0.0.1:9090}
 readonly data=.rondo/prometheus
 
-scripts/install-servers.sh observe
-mkdir -p "$data"
+fail() { echo "observe: $*" >&2; exit 1; }
+
 targets=
 for url in $internal_urls; do
-    url=${url#http://}
-    targets="$targets${targets:+, }\"${url%/}\""
+    [[ $url =~ ^(http://)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})/?$ ]] \
+        || fail "INTERNAL_URL: \"$url\" is not like http://127.0.0.1:8081"
+    targets="$targets${targets:+, }\"${BASH_REMATCH[2]}:${BASH_REMATCH[3]}\""
 done
+[ -n "$targets" ] || fail "INTERNAL_URL names nothing to read"
+[[ $address =~ ^([A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}$ ]] \
+    || fail "PROMETHEUS_ADDR: \"$address\" is not like 127.0.0.1:9090"
+
+scripts/install-servers.sh observe
+mkdir -p "$data"
+# Before anything is written: a Prometheus that runs here has its configuration and its data in this folder.
+exec 9>"$data/lock"
+flock -n 9 || fail "a Prometheus runs on $data already"
 # One line of the configuration is about this machine.
 sed "s|targets: .*|targets: [$targets]|" grafana/prometheus.yml >"$data/prometheus.yml"
 cp grafana/alerts.yml "$data/alerts.yml"
