@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     if let Some(words) = &crash.crash_at {
         crash::arm(words)?;
     }
-    let listeners = Listeners::bind(&config.http).await?;
+    let listeners = Listeners::bind(&config.http)?;
     // Port 0 is a free one: from here on everybody is told the real one.
     config.http.public_addr = listeners.public_addr()?;
     config.http.internal_addr = listeners.internal_addr()?;

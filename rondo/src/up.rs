@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
     // Before anything is started, and saying by whom a port is taken.
     require_free(config.http.public_addr, "the public listener")?;
     require_free(config.http.internal_addr, "the internal listener")?;
-    let listeners = Listeners::bind(&config.http).await?;
+    let listeners = Listeners::bind(&config.http)?;
     let progress = Progress::new();
     let started = stop.run_until_cancelled(Servers::start(&local, &progress)).await;
     let Some(mut servers) = started.transpose()? else { return Ok(()) };

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +27,9 @@ use starting::Later;
 
 /// How often finished measurements are folded into histograms, so that they do not pile up.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// How many connections the kernel keeps until they are accepted, if its own bound (`net.core.somaxconn`) is not lower.
+/// With tokio's 1,024 a burst of new clients overflowed it, and whoever finds no room there tries again after a second.
+const BACKLOG: u32 = 4_096;
 /// How long internal requests may take to finish when the public ones have.
 const INTERNAL_GRACE: Duration = Duration::from_secs(1);
 
@@ -51,9 +54,9 @@ impl Listeners {
     ///
     /// # Errors
     /// [`StartError::Listen`] names the address that is taken.
-    pub async fn bind(http: &HttpConfig) -> Result<Self, StartError> {
-        let public = bind(http.public_addr).await?;
-        Ok(Self { public, internal: Internal::Bound(bind(http.internal_addr).await?) })
+    pub fn bind(http: &HttpConfig) -> Result<Self, StartError> {
+        let public = bind(http.public_addr)?;
+        Ok(Self { public, internal: Internal::Bound(bind(http.internal_addr)?) })
     }
 
     /// From now on the internal listener says that the process is alive and starting, until it serves.
@@ -89,8 +92,16 @@ impl Listeners {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen(address).map_err(|source| StartError::Listen { address, source })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A process that is started again has the port of the one before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves the parts until `house.draining` (or `house.shutdown`) is cancelled, then ends in order:
@@ -198,5 +209,25 @@ async fn keep_metrics(shutdown: CancellationToken) {
     let metrics = telemetry::metrics();
     while tokio::time::timeout(METRICS_UPKEEP, shutdown.cancelled()).await.is_err() {
         metrics.run_upkeep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_burst_of_new_clients_finds_room_before_the_first_one_is_accepted() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let kernels: u32 =
+            std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+        // A client who finds no room tries again after a second.
+        let soon = Duration::from_millis(900);
+        let clients = (0..kernels.min(1_500)).map(|_| TcpStream::connect_timeout(&address, soon));
+        let connected = clients.collect::<Result<Vec<_>, _>>();
+        assert!(connected.is_ok(), "{connected:?}");
     }
 }

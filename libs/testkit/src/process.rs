@@ -80,7 +80,7 @@ impl TestBed {
         &self,
         start: impl AsyncFnOnce(&House) -> Result<Part, StartError>,
     ) -> Result<Process, StartError> {
-        let listeners = Listeners::bind(&self.config.http).await?;
+        let listeners = Listeners::bind(&self.config.http)?;
         let (public, internal) = (listeners.public_addr()?, listeners.internal_addr()?);
         let house = House::build(self.config.clone(), self.service).await?;
         let part = start(&house).await?;

@@ -49,7 +49,7 @@ async fn a_port_that_is_taken_is_named() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut config = config();
     config.http.internal_addr = taken.local_addr().unwrap();
-    match Listeners::bind(&config.http).await {
+    match Listeners::bind(&config.http) {
         Err(StartError::Listen { address, .. }) => assert_eq!(address, taken.local_addr().unwrap()),
         other => panic!("{other:?}"),
     }

@@ -122,7 +122,7 @@ impl Gateway {
             shutdown_grace_seconds: 5,
             ..HttpConfig::default()
         };
-        let listeners = Listeners::bind(&http).await.unwrap();
+        let listeners = Listeners::bind(&http).unwrap();
         let (public, internal) = (listeners.public_addr().unwrap(), listeners.internal_addr().unwrap());
         let draining = CancellationToken::new();
         let until = draining.clone();
@@ -347,7 +347,7 @@ async fn an_address_that_is_missing_or_none_is_said_at_once() {
     let start = async |url: Option<&str>| {
         let config = GatewayConfig { stock_public_url: url.map(str::to_owned), ..GatewayConfig::default() };
         let behind = vec![Behind { service: "stock", api: routes().into_openapi() }];
-        let listeners = Listeners::bind(&http).await.unwrap();
+        let listeners = Listeners::bind(&http).unwrap();
         gateway::run(&http, &config, behind, listeners, CancellationToken::new())
             .await
             .unwrap_err()

@@ -143,7 +143,7 @@ impl Running {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
-        let listeners = Listeners::bind(&config.http).await.unwrap();
+        let listeners = Listeners::bind(&config.http).unwrap();
         let (public, internal) = (listeners.public_addr().unwrap(), listeners.internal_addr().unwrap());
         let house = House::build(config, "things").await.unwrap();
         let (entered, go_on) = (Notify::new(), Notify::new());

@@ -20,7 +20,7 @@ async fn it_is_alive_at_once_and_waits_for_its_tables() {
     let sql = async |statement: &str| owner.execute_unprepared(statement).await.unwrap();
     let mut config = config();
     config.databases.set("billing", url.clone());
-    let listeners = Listeners::bind(&config.http).await.unwrap().say_alive(&config.http).unwrap();
+    let listeners = Listeners::bind(&config.http).unwrap().say_alive(&config.http).unwrap();
     let internal = listeners.internal_addr().unwrap();
     // One client, whose connection outlives the start.
     let client = Client::builder().no_proxy().build().unwrap();
