@@ -108,11 +108,11 @@ struct Gateway {
 }
 
 impl Gateway {
-    async fn start() -> Self {
-        Self::start_with(GatewayConfig::default()).await
+    fn start() -> Self {
+        Self::start_with(GatewayConfig::default())
     }
 
-    async fn start_with(mut config: GatewayConfig) -> Self {
+    fn start_with(mut config: GatewayConfig) -> Self {
         let service = SocketAddr::from(([127, 0, 0, 1], free_port()));
         config.stock_public_url = Some(format!("http://{service}/"));
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -136,7 +136,7 @@ impl Gateway {
 
     /// With the service behind it.
     async fn with_service() -> Self {
-        let gateway = Self::start().await;
+        let gateway = Self::start();
         gateway.start_service().await;
         gateway
     }
@@ -249,7 +249,7 @@ async fn only_what_services_serve_in_public_is_behind_it() {
 
 #[tokio::test]
 async fn a_service_that_is_away_is_told_and_missed_no_longer_than_it_is() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::start();
     let readyz = format!("http://{}/readyz", gateway.internal);
     assert_eq!(gateway.client.get(&readyz).send().await.unwrap().status(), 200, "it can serve the others");
     let path = "/api/v1/thing";
@@ -262,7 +262,7 @@ async fn a_service_that_is_away_is_told_and_missed_no_longer_than_it_is() {
 #[tokio::test]
 async fn a_service_that_breaks_off_or_takes_too_long_leaves_its_client_with_an_answer() {
     let config = GatewayConfig { gateway_timeout_seconds: 1, ..GatewayConfig::default() };
-    let gateway = Gateway::start_with(config).await;
+    let gateway = Gateway::start_with(config);
     gateway.start_service().await;
     let broken = (502, "bad_gateway".to_owned());
     assert_eq!(gateway.problem(Method::POST, "/api/v1/broken").await, broken);
@@ -317,7 +317,7 @@ async fn a_stop_lets_requests_in_flight_finish() {
 
 #[tokio::test]
 async fn it_shows_the_api_of_all_services_and_a_page_that_loads_nothing_from_elsewhere() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::start();
     let get = async |path: &str| {
         let response = gateway.request(Method::GET, path).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
