@@ -64,6 +64,9 @@ enum Command {
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
+    // With huge pages a process at rest holds a third more, and none of its work was seen to be faster by them. A kernel
+    // that does not know them does not use them.
+    let _ = nix::sys::prctl::set_thp_disable(true);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
