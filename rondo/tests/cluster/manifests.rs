@@ -39,9 +39,27 @@ pub(crate) fn yaml(text: &str) -> Vec<Value> {
 impl Manifests {
     /// As `kubectl apply -k` makes them.
     pub(crate) fn of(overlay: &str) -> Self {
-        let folder = file("k8s/overlays").join(overlay);
-        let rendered = Command::new(testkit::tool("kubectl")).arg("kustomize").arg(&folder).output().unwrap();
-        assert!(rendered.status.success(), "{overlay}: {}", String::from_utf8_lossy(&rendered.stderr));
+        Self::rendered(&file("k8s/overlays").join(overlay))
+    }
+
+    /// Those of an overlay on top of this one, with these lines.
+    pub(crate) fn above(overlay: &str, lines: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        let overlay = file("k8s/overlays").join(overlay).canonicalize().unwrap();
+        // kustomize takes no absolute paths.
+        let up = "../".repeat(folder.components().count() - 1);
+        let below = overlay.strip_prefix("/").unwrap();
+        let head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: rondo";
+        let kustomization = format!("{head}\nresources: [{up}{}]\n{lines}", below.display());
+        std::fs::write(folder.join("kustomization.yaml"), kustomization).unwrap();
+        Self::rendered(&folder)
+    }
+
+    fn rendered(folder: &Path) -> Self {
+        let rendered = Command::new(testkit::tool("kubectl")).arg("kustomize").arg(folder).output().unwrap();
+        let said = String::from_utf8_lossy(&rendered.stderr);
+        assert!(rendered.status.success(), "{}: {said}", folder.display());
         Self(yaml(&String::from_utf8(rendered.stdout).unwrap()))
     }
 

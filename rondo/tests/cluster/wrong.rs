@@ -9,7 +9,7 @@ type Check = fn(&Manifests) -> Vec<String>;
 const GATEWAY_POLICY: &str = r#""podSelector":{"matchLabels":{"app.kubernetes.io/component":"gateway","app.kubernetes.io/name":"rondo"}},"policyTypes""#;
 
 /// A comparison, what is changed in the manifests, and what is said of it.
-const WRONG: [(Check, &str, &str, &str); 34] = [
+const WRONG: [(Check, &str, &str, &str); 37] = [
     (
         programs::arguments_and_settings,
         r#"["serve","billing"]"#,
@@ -91,8 +91,21 @@ const WRONG: [(Check, &str, &str, &str); 34] = [
         network::policies,
         GATEWAY_POLICY,
         r#""podSelector":{},"policyTypes""#,
-        "anybody may come to stock at public",
+        r#"{"gateway-system", "ingress-nginx"} may come to stock at public, not {}"#,
     ),
+    (
+        network::policies,
+        r#""from":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"ingress-nginx"}}},{"#,
+        r#""from":[{"namespaceSelector":{}},{"#,
+        "{\"gateway-system\", \"{\\\"namespaceSelector\\\":{}}\"} may come to gateway at public",
+    ),
+    (
+        network::policies,
+        r#""from":[{"namespace"#,
+        r#""form":[{"namespace"#,
+        "{\"anybody\"} may come to gateway",
+    ),
+    (network::believed, "10.244.0.0/16", "10.0.0.0/8", "gateway believes 10.0.0.0/8"),
     (network::policies, r#""name":"default-deny""#, r#""name":"some-deny""#, "is not denied"),
     (
         monitoring::scaled,
