@@ -114,10 +114,28 @@ pub(crate) fn shown(manifests: &Manifests) -> Vec<String> {
     problems
 }
 
+/// Of every process there is an alert for when there is none of it: nobody reads what has no pod.
+pub(crate) fn missed(manifests: &Manifests) -> Vec<String> {
+    let rules = manifests.find("PrometheusRule", "rondo").map(|rule| &rule["spec"]["groups"][0]["rules"]);
+    let rules = rules.map(list).unwrap_or_default();
+    let expressions: Vec<&str> = rules.iter().map(|rule| text(&rule["expr"])).collect();
+    let is_missed = |name: &str| {
+        let words = match name {
+            "audit" => "absent(rondo_audit_timestamp_seconds)".to_owned(),
+            "gateway" => r#"last_over_time(rondo_service_info{service="gateway"}"#.to_owned(),
+            service => format!(r#"absent(rondo_service_info{{service="{service}"}})"#),
+        };
+        expressions.iter().any(|expression| expression.contains(&words))
+    };
+    let ours = manifests.ours().into_iter().filter(|pods| pods.kind == "Deployment");
+    let blind = ours.filter(|pods| !is_missed(pods.name));
+    blind.map(|pods| format!("nobody misses {} when it has no pod", pods.name)).collect()
+}
+
 #[test]
 fn what_watches_and_scales_is_about_what_there_is() {
     let production = Manifests::of("production");
-    for check in [scaled, measured, shown] {
+    for check in [scaled, measured, shown, missed] {
         assert_eq!(check(&production), Vec::<String>::new());
     }
 }

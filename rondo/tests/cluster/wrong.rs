@@ -9,7 +9,7 @@ type Check = fn(&Manifests) -> Vec<String>;
 const GATEWAY_POLICY: &str = r#""podSelector":{"matchLabels":{"app.kubernetes.io/component":"gateway","app.kubernetes.io/name":"rondo"}},"policyTypes""#;
 
 /// A comparison, what is changed in the manifests, and what is said of it.
-const WRONG: [(Check, &str, &str, &str); 37] = [
+const WRONG: [(Check, &str, &str, &str); 38] = [
     (
         programs::arguments_and_settings,
         r#"["serve","billing"]"#,
@@ -120,6 +120,12 @@ const WRONG: [(Check, &str, &str, &str); 37] = [
         r#""jobLabel":"app.kubernetes.io/part-of""#,
         r#""jobLabel":"app.kubernetes.io/component""#,
         "of billing are not read",
+    ),
+    (
+        monitoring::missed,
+        r#"absent(rondo_service_info{service=\"stock\"})"#,
+        r#"absent(rondo_service_info{service=\"shop\"})"#,
+        "nobody misses stock",
     ),
     (monitoring::shown, "rondo_sagas_stuck", "rondo_sagas_stucks", "the alerts are not those"),
 ];

@@ -134,6 +134,7 @@ async fn messages_nobody_understands(system: &System, watcher: &Watcher, road: &
 async fn a_participant_is_away(system: &mut System, watcher: &Watcher, road: &Road, customer: Uuid) {
     system.kill("notification").await;
     watcher.fires("ServiceDown", WITHIN).await;
+    watcher.fires("ServiceMissing", WITHIN).await;
     let placed = order(system, customer, 1, 1).await;
     watcher.fires("OldestSagaTooOld", WITHIN).await;
     eventually(WITHIN, "the lag to be told", async || {
@@ -152,7 +153,7 @@ async fn a_participant_is_away(system: &mut System, watcher: &Watcher, road: &Ro
     assert_eq!(status(system, placed[0]).await, 0, "the skipped letter was all that it waited for");
     system.restart("notification", &[]).await;
     all_ended(system).await;
-    for alert in ["ServiceDown", "OldestSagaTooOld", "ConsumerLagGrows"] {
+    for alert in ["ServiceDown", "ServiceMissing", "OldestSagaTooOld", "ConsumerLagGrows"] {
         watcher.falls_silent(alert, WITHIN).await;
     }
 }

@@ -170,9 +170,10 @@ fn filled_in(expression: &str) -> String {
     FILLED_IN.iter().fold(expression.to_owned(), |text, (variable, value)| text.replace(variable, value))
 }
 
-/// What an alert looks at, whether or not it is bad: comparisons say 0 or 1 instead of leaving series out.
+/// What an alert looks at, whether or not it is bad: comparisons say 0 or 1 instead of leaving series out, and what
+/// should not be absent is shown.
 fn looked_at(alert: &str) -> String {
-    alert.replace(" > ", " > bool ").replace(" == ", " == bool ")
+    alert.replace(" > ", " > bool ").replace(" == ", " == bool ").replace("absent(", "(")
 }
 
 #[test]
