@@ -3,6 +3,7 @@
 # .rondo/prometheus for the next start.
 #
 # INTERNAL_URL: the internal listener that is read, http://127.0.0.1:8081; several may be given, with spaces.
+# RUNBOOKS_URL: where the links of the alerts lead, /runbooks of the first internal listener.
 # PROMETHEUS_ADDR: where Prometheus listens, 127.0.0.1:9090.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,13 +14,17 @@ readonly data=.rondo/prometheus
 
 fail() { echo "observe: $*" >&2; exit 1; }
 
-targets=
+targets='' runbooks=''
 for url in $internal_urls; do
     [[ $url =~ ^(http://)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})/?$ ]] \
         || fail "INTERNAL_URL: \"$url\" is not like http://127.0.0.1:8081"
+    runbooks=${runbooks:-http://${BASH_REMATCH[2]}:${BASH_REMATCH[3]}/runbooks}
     targets="$targets${targets:+, }\"${BASH_REMATCH[2]}:${BASH_REMATCH[3]}\""
 done
 [ -n "$targets" ] || fail "INTERNAL_URL names nothing to read"
+runbooks=${RUNBOOKS_URL:-$runbooks}
+[[ $runbooks =~ ^https?://[][A-Za-z0-9._~:/@%+-]+$ ]] \
+    || fail "RUNBOOKS_URL: \"$runbooks\" is not like https://wiki.example.com/rondo/runbooks"
 [[ $address =~ ^([A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}$ ]] \
     || fail "PROMETHEUS_ADDR: \"$address\" is not like 127.0.0.1:9090"
 
@@ -30,13 +35,14 @@ exec 9>"$data/lock"
 flock -n 9 || fail "a Prometheus runs on $data already"
 # One line of the configuration is about this machine.
 sed "s|targets: .*|targets: [$targets]|" grafana/prometheus.yml >"$data/prometheus.yml"
-cp grafana/alerts.yml "$data/alerts.yml"
+sed "s|http://127.0.0.1:8081/runbooks|$runbooks|" grafana/alerts.yml >"$data/alerts.yml"
 .rondo/tools/promtool check config "$data/prometheus.yml" >/dev/null
 
 cat <<EOF
 
 Prometheus reads $targets.
   Graphs, alerts  http://$address/graph  http://$address/alerts
+  Runbooks        $runbooks
   Data, log       $data
 To see the dashboards in a Grafana that you have:
   by hand         Dashboards, New, Import, each file of grafana/dashboards; it asks which Prometheus

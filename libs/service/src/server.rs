@@ -7,6 +7,7 @@ mod internal;
 mod openapi;
 mod public;
 mod request_span;
+mod runbooks;
 mod starting;
 
 use std::collections::HashMap;

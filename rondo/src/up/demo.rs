@@ -135,7 +135,7 @@ impl Demo<'_> {
         println!();
         println!("Rondo is up.");
         println!("  Public API  {}  (to read and to try: {})", self.public(""), self.public("/docs/"));
-        println!("  Internal    {}  (/readyz, /metrics, /internal/api/v1/...)", self.internal(""));
+        println!("  Internal    {}  (/readyz, /metrics, /runbooks, /internal/api/v1/...)", self.internal(""));
         println!("  {postgres}");
         println!("  {nats}");
         println!("  Data        {}", data_dir.display());

@@ -56,6 +56,20 @@ impl Manifests {
         Self::rendered(&folder)
     }
 
+    /// Those of a copy of an overlay, in whose kustomization one thing is another.
+    pub(crate) fn of_copy(overlay: &str, from: &str, to: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let copied =
+            Command::new("cp").arg("-r").args([file("k8s"), file("grafana")]).arg(dir.path()).status();
+        assert!(copied.unwrap().success());
+        let folder = dir.path().join("k8s/overlays").join(overlay);
+        let path = folder.join("kustomization.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{from} stands once in {}", path.display());
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        Self::rendered(&folder)
+    }
+
     fn rendered(folder: &Path) -> Self {
         let rendered = Command::new(testkit::tool("kubectl")).arg("kustomize").arg(folder).output().unwrap();
         let said = String::from_utf8_lossy(&rendered.stderr);

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use messaging::Source;
 use orchestrator::{CancellationWorkflow, OrderWorkflow, Workflow};
 
+use serde_json::Value;
+
 use super::manifests::{Manifests, file, list, text, yaml};
 
 /// The consumers of everybody who has work in a stream: stream and name.
@@ -91,11 +93,20 @@ pub(crate) fn measured(manifests: &Manifests) -> Vec<String> {
     problems
 }
 
+/// The alerts of grafana/.
+fn own_alerts() -> Value {
+    yaml(&std::fs::read_to_string(file("grafana/alerts.yml")).unwrap()).remove(0)
+}
+
+/// The alerts of an overlay.
+fn alerts(manifests: &Manifests) -> Option<Value> {
+    Some(manifests.find("PrometheusRule", "rondo")?["spec"].clone())
+}
+
 /// Alerts and dashboards are those of grafana/, all of them.
 pub(crate) fn shown(manifests: &Manifests) -> Vec<String> {
     let mut problems = Vec::new();
-    let alerts = yaml(&std::fs::read_to_string(file("grafana/alerts.yml")).unwrap()).remove(0);
-    if manifests.find("PrometheusRule", "rondo").map(|rule| &rule["spec"]) != Some(&alerts) {
+    if alerts(manifests).as_ref() != Some(&own_alerts()) {
         problems.push("the alerts are not those of grafana/alerts.yml: node grafana/build.mjs".to_owned());
     }
     let maps =
@@ -138,4 +149,14 @@ fn what_watches_and_scales_is_about_what_there_is() {
     for check in [scaled, measured, shown, missed] {
         assert_eq!(check(&production), Vec::<String>::new());
     }
+}
+
+#[test]
+fn the_links_of_all_alerts_lead_elsewhere_by_one_line_of_the_overlay() {
+    const HERE: &str = "http://127.0.0.1:8081/runbooks";
+    const ELSEWHERE: &str = "https://wiki.example.com/rondo";
+    let changed = Manifests::of_copy("production", HERE, ELSEWHERE);
+    let wanted = serde_json::to_string(&own_alerts()).unwrap().replace(HERE, ELSEWHERE);
+    assert!(wanted.contains(&format!("{ELSEWHERE}#sagastuck")), "{wanted}");
+    assert_eq!(alerts(&changed), Some(serde_json::from_str(&wanted).unwrap()));
 }

@@ -1,6 +1,7 @@
 //! Arguments and settings: those of the program, and none besides; and the times in which a process ends.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::manifests::{Manifests, OVERLAYS, Pods, file, list, text};
@@ -190,4 +191,38 @@ fn production_copies_every_stream_to_three_servers() {
         assert!(budgets.contains(&pods.name), "{} has a budget", pods.name);
         assert!(!list(&pods.spec["topologySpreadConstraints"]).is_empty(), "{} is spread", pods.name);
     }
+}
+
+/// The files that the program takes from beside its sources, by their paths in the repository.
+fn included(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            included(&entry, found);
+        } else if entry.extension().is_some_and(|ending| ending == "rs") {
+            let text = std::fs::read_to_string(&entry).unwrap();
+            let names = text.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next());
+            let paths = names.filter_map(|name| entry.parent().unwrap().join(name).canonicalize().ok());
+            found.extend(
+                paths.map(|path| path.strip_prefix(file(".").canonicalize().unwrap()).unwrap().into()),
+            );
+        }
+    }
+}
+
+#[test]
+fn whatever_the_program_includes_comes_into_the_build_of_the_image() {
+    let mut found = BTreeSet::new();
+    for folder in ["rondo/src", "libs/service/src", "migrations/src", "orchestrator/src", "participants"] {
+        included(&file(folder), &mut found);
+    }
+    assert!(found.contains(Path::new("docs/runbooks.md")), "{found:?}");
+    let ignored = std::fs::read_to_string(file(".dockerignore")).unwrap();
+    let is_ignored = |path: &PathBuf| {
+        let top = path.iter().next().unwrap().to_str().unwrap();
+        let left_out = ignored.lines().find(|line| *line == top || *line == format!("{top}/*"));
+        // What is excepted from a folder that is ignored whole is ignored, too.
+        let excepted = ignored.lines().any(|line| line == format!("!{}", path.display()));
+        left_out.is_some_and(|line| line == top || !excepted)
+    };
+    assert_eq!(found.iter().filter(|path| is_ignored(path)).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
 }

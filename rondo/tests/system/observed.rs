@@ -18,6 +18,8 @@ use super::processes::{GATEWAY, SEPARATE, System};
 pub(crate) const PROCESSES: [&str; 8] =
     ["front", "billing", "stock", "delivery", "notification", "orchestrator", AUDIT, GATEWAY];
 const AUDIT: &str = "audit";
+/// Where the links of the alerts lead: to `make up`, by default.
+const RUNBOOKS: &str = "http://127.0.0.1:8081/runbooks";
 /// What Grafana would put in: the window of rates, and every service.
 const FILLED_IN: [(&str, &str); 2] = [("$__rate_interval", "1m"), ("$service", ".+")];
 const WITHIN: Duration = Duration::from_secs(60);
@@ -226,13 +228,14 @@ fn alerts_are_silent_when_all_is_well_and_fire_when_it_is_not() {
     }
     let (rules, tests, runbooks) =
         (read("grafana/alerts.yml"), read("grafana/alerts_test.yml"), read("docs/runbooks.md"));
+    assert_eq!(rules.matches(" runbook_url: ").count(), rules.matches(" - alert: ").count());
     let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(alerts.len() > 10);
     for alert in alerts {
         let cases = tests.matches(&format!("alertname: {alert}\n")).count();
         assert!(cases >= 2, "{alert} is not tried both ways");
         assert!(runbooks.contains(&format!("\n## {alert}\n")), "{alert} has no runbook");
-        assert!(rules.contains(&format!("docs/runbooks.md#{}\n", alert.to_lowercase())), "{alert}");
+        assert!(rules.contains(&format!(" runbook_url: {RUNBOOKS}#{}\n", alert.to_lowercase())), "{alert}");
     }
 }
 
@@ -269,8 +272,25 @@ async fn every_panel_and_every_alert_shows_something_under_load() {
         assert!(alert["labels"]["severity"].is_string() && alert["annotations"]["summary"].is_string());
         assert!(watcher.series(&expression).await > 0, "{} looks at nothing: {expression}", alert["name"]);
     }
+    the_links_of_the_alerts_lead_to_their_runbooks(&system, &alerts).await;
     the_figures_are_those_of_the_database(&system, &watcher).await;
     only_what_is_listed_is_exported(&system).await;
+}
+
+/// At every process, whoever of them is left.
+async fn the_links_of_the_alerts_lead_to_their_runbooks(system: &System, alerts: &[Value]) {
+    for process in PROCESSES {
+        let here = format!("http://{}/runbooks", system.internal_addr(process));
+        let page = reqwest::get(&here).await.unwrap();
+        assert_eq!(page.status(), 200, "{here}");
+        let page = page.text().await.unwrap();
+        for alert in alerts {
+            let link = alert["annotations"]["runbook_url"].as_str().unwrap();
+            let anchor = link.strip_prefix(RUNBOOKS).and_then(|anchor| anchor.strip_prefix('#')).unwrap();
+            let heading = format!("<h2 id=\"{anchor}\">{}</h2>", alert["name"].as_str().unwrap());
+            assert!(page.contains(&heading), "{process}: {link}");
+        }
+    }
 }
 
 /// What was counted is what happened.

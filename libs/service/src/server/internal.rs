@@ -1,4 +1,4 @@
-//! The internal listener: probes and metrics for everybody who reaches it, the parts' internal routes
+//! The internal listener: probes, metrics and runbooks for everybody who reaches it, the parts' internal routes
 //! for operators and services.
 
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::envelope::Listener;
-use super::{Owners, openapi, public};
+use super::{Owners, openapi, public, runbooks};
 use crate::http::Json;
 use crate::{House, ReadyCheck, telemetry};
 
 /// What the guard lets everybody see; of the last, which gateways ask with their users' tokens, the
 /// handler is the guard.
-const OPEN: [&str; 4] = [ALIVE_PATH, "/readyz", "/metrics", "/internal/api/v1/auth"];
+const OPEN: [&str; 5] = [ALIVE_PATH, "/readyz", "/metrics", runbooks::PATH, "/internal/api/v1/auth"];
 
 /// Where it is asked whether the process answers at all.
 pub(super) const ALIVE_PATH: &str = "/livez";
@@ -57,6 +57,7 @@ fn probes(readiness: Readiness) -> Router {
         .route(ALIVE_PATH, get(async || ALIVE))
         .route("/readyz", get(readyz).with_state(Arc::new(readiness)))
         .route("/metrics", get(render_metrics))
+        .merge(runbooks::routes())
 }
 
 struct Readiness {
