@@ -41,6 +41,7 @@ pub mod rights;
 mod roads;
 pub mod rows;
 mod runtime;
+mod seldom;
 mod silence;
 pub mod simulation;
 mod spans;

@@ -24,6 +24,7 @@ use crate::loop_metrics::PublishMetrics;
 use crate::outbox::{Reached, StoredEvents, Unmarked, Witness, Witnesses};
 use crate::outgoing::{Outgoing, Packed, Packer};
 use crate::runtime::Runtime;
+use crate::seldom::Seldom;
 use crate::silence::heard;
 use crate::spans;
 use crate::topology::EVENTS;
@@ -70,6 +71,7 @@ impl Publisher {
             emptied: Arc::clone(&emptied),
             witnesses: witnesses.clone(),
             headers,
+            unpublished: Seldom::default(),
         };
         runtime.tasks.spawn(task.run(queued));
         Self { queue, emptied, witnesses, metrics }
@@ -128,6 +130,8 @@ struct Task {
     emptied: Arc<Notify>,
     witnesses: Witnesses,
     headers: HeaderMap,
+    /// A stream that is missing is missing to every message.
+    unpublished: Seldom,
 }
 
 /// What became of the messages of one delivery.
@@ -218,12 +222,15 @@ impl Task {
             for (message, kind) in failed {
                 self.metrics.failures.increment(1);
                 if stopping || (kind == PublishErrorKind::StreamNotFound && tries >= NO_STREAM_TRIES) {
-                    tracing::warn!(
-                        service = self.service,
-                        subject = message.subject,
-                        ?kind,
-                        "not published; it is asked again"
-                    );
+                    if let Some(unsaid) = self.unpublished.again(std::time::Instant::now()) {
+                        tracing::warn!(
+                            service = self.service,
+                            subject = message.subject,
+                            ?kind,
+                            unsaid,
+                            "not published; it is asked again"
+                        );
+                    }
                     delivered.all = false;
                 } else {
                     pending.push(message);
