@@ -309,9 +309,12 @@ const messages = {
         },
         {
             title: "Put aside",
-            description: "Items that became dead letters.",
+            description: "Items that became dead letters; and of commands and replies, which are asked again, those that were not kept because a thousand with the same error are.",
             unit: "ops",
-            queries: [[rate("rondo_dead_letters_total", "service"), "{{service}}"]],
+            queries: [
+                [rate("rondo_dead_letters_total", "service"), "{{service}}"],
+                [rate("rondo_dead_letters_not_kept_total", "service"), "{{service}}, not kept"],
+            ],
         },
         {
             title: "Failed batches",

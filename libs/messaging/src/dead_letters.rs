@@ -5,7 +5,8 @@ mod desk;
 mod plain_error;
 mod trail;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use trace::{Kind, Span, TraceContext};
 use uuid::Uuid;
 
 use crate::metric_names;
+use crate::seldom::Seldom;
 use crate::silence::heard;
 
 pub use desk::{DeadLetterDesk, DeadLetterDesks, Letter, LetterGroup, RedriveError};
@@ -24,6 +26,9 @@ pub use trail::{LetterAction, OnBehalf};
 
 /// The most of a payload that is kept, in bytes: a message's own bound.
 const PAYLOAD_BYTES_MAX: usize = crate::envelope::MAX_MESSAGE_BYTES;
+/// Of commands and replies so many letters with the same error are kept: what is asked again is not lost, and a flood
+/// of it must not fill the disk on which the truth is. Of events every one is kept: a letter is where they wait.
+const LETTERS_OF_GROUP_MAX: i64 = 1_000;
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// An item as it came, and why it was put aside.
@@ -49,25 +54,41 @@ pub(crate) struct DeadLetters {
     service: &'static str,
     db: DatabaseConnection,
     shutdown: CancellationToken,
+    not_kept: Arc<Seldom>,
 }
 
 impl DeadLetters {
     pub(crate) fn new(service: &'static str, db: DatabaseConnection, shutdown: CancellationToken) -> Self {
-        Self { service, db, shutdown }
+        Self { service, db, shutdown, not_kept: Arc::default() }
     }
 
     /// Keeps a letter; the same item again raises its count. Tries until it is kept: only then may the
     /// item be acknowledged. `false`: the process stops first, and the item will come again.
+    ///
+    /// Where [enough](LETTERS_OF_GROUP_MAX) like it are kept, it is counted only.
     pub(crate) async fn keep(&self, letter: &DeadLetter) -> bool {
-        loop {
-            let Err(error) = heard(self.write(letter)).await else { break };
+        let is_kept = loop {
+            let error = match heard(self.write(letter)).await {
+                Ok(is_kept) => break is_kept,
+                Err(error) => error,
+            };
             tracing::warn!(service = self.service, %error, "a dead letter could not be kept; trying again");
             let pause = tokio::time::sleep(RETRY_PAUSE);
             if self.shutdown.run_until_cancelled(pause).await.is_none() {
                 return false;
             }
-        }
+        };
         counter!(metric_names::DEAD_LETTERS, "service" => self.service).increment(1);
+        self.trace(letter);
+        if is_kept {
+            self.tell(letter);
+        } else {
+            self.tell_of_too_many(letter);
+        }
+        true
+    }
+
+    fn tell(&self, letter: &DeadLetter) {
         tracing::error!(
             service = self.service,
             subject = letter.subject,
@@ -78,8 +99,20 @@ impl DeadLetters {
             error = letter.error,
             "put aside as a dead letter"
         );
-        self.trace(letter);
-        true
+    }
+
+    fn tell_of_too_many(&self, letter: &DeadLetter) {
+        counter!(metric_names::DEAD_LETTERS_NOT_KEPT, "service" => self.service).increment(1);
+        if let Some(unsaid) = self.not_kept.again(Instant::now()) {
+            tracing::error!(
+                service = self.service,
+                subject = letter.subject,
+                saga = letter.about.map(tracing::field::display),
+                error = letter.error,
+                unsaid,
+                "not kept as a dead letter: {LETTERS_OF_GROUP_MAX} with this error are; it is asked again"
+            );
+        }
     }
 
     /// The error stays in the table, where the letter is looked up anyway.
@@ -93,16 +126,19 @@ impl DeadLetters {
         }
     }
 
-    async fn write(&self, letter: &DeadLetter) -> Result<(), DbErr> {
+    /// Whether it is kept.
+    async fn write(&self, letter: &DeadLetter) -> Result<bool, DbErr> {
         let sql = "INSERT INTO dead_letters \
                    (letter_id, subject, item_type, about, error, payload, headers, group_id, count, \
-                   first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, now(), now()) \
+                   first_at, last_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, 1, now(), now() \
+                   WHERE NOT $9 OR EXISTS (SELECT FROM dead_letters WHERE letter_id = $1) \
+                   OR (SELECT count(*) FROM (SELECT FROM dead_letters WHERE group_id = $8 LIMIT $10) AS kept) < $10 \
                    ON CONFLICT (letter_id) DO UPDATE SET count = dead_letters.count + 1, \
                    error = excluded.error, group_id = excluded.group_id, last_at = excluded.last_at";
         let kept = &letter.raw[..letter.raw.len().min(PAYLOAD_BYTES_MAX)];
         let letter_id =
             letter.item_id.unwrap_or_else(|| id_of_bytes(self.service, &letter.subject, &letter.raw));
-        let values: [Value; 8] = [
+        let values: [Value; 10] = [
             letter_id.into(),
             letter.subject.clone().into(),
             letter.item_type.as_deref().map(storable).into(),
@@ -111,10 +147,17 @@ impl DeadLetters {
             kept.to_vec().into(),
             letter.headers.clone().into(),
             group_id(self.service, &letter.subject, &letter.error).into(),
+            is_asked_again(&letter.subject).into(),
+            LETTERS_OF_GROUP_MAX.into(),
         ];
-        self.db.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
-        Ok(())
+        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+        Ok(self.db.execute_raw(statement).await?.rows_affected() > 0)
     }
+}
+
+/// Commands are asked again by their sagas, and with them their replies.
+fn is_asked_again(subject: &str) -> bool {
+    ["cmd.", "reply."].iter().any(|road| subject.starts_with(road))
 }
 
 /// PostgreSQL's texts hold every character but one. What came stands in the payload as it came; an error, or a

@@ -32,6 +32,9 @@ crate::metric_names! {
     Counter REPEATED_COMMANDS = "rondo_repeated_commands_total", Count, ["service"];
     /// Items put aside because they could not be processed.
     Counter DEAD_LETTERS = "rondo_dead_letters_total", Count, ["service"];
+    /// Of them, commands and replies that were counted only, because a thousand with the same error are kept: they are
+    /// asked again.
+    Counter DEAD_LETTERS_NOT_KEPT = "rondo_dead_letters_not_kept_total", Count, ["service"];
     /// Dead letters that nobody has redriven or discarded.
     Gauge DEAD_LETTERS_WAITING = "rondo_dead_letters_waiting", Count, ["service"];
     /// Messages of a consumer that were not delivered yet.

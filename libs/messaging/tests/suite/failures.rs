@@ -5,13 +5,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use contracts::{Command, Outcome};
-use messaging::{CallError, LoopLimits};
+use messaging::{CallError, LoopLimits, Pools, Publisher, Source};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use testkit::{command_item, eventually};
 use uuid::Uuid;
 
 use crate::counter::{Add, Bench, Called, UNLUCKY};
+
+const SOON: Duration = Duration::from_secs(20);
 
 async fn one_poisonous_among_healthy(poison: serde_json::Value, why: &str) {
     let bench = Bench::new().await;
@@ -182,4 +184,77 @@ async fn what_was_committed_while_nats_was_away_is_published_when_it_is_back() {
     bench.nats.restart().await.unwrap();
     let said = bench.road.ask(&Add { counter_id, amount: 1 }).await;
     assert_eq!(said.outcome, Outcome::Done);
+}
+
+/// As many letters with the error of the one that is there as are kept.
+async fn enough_are_kept(bench: &Bench) {
+    let fill = "INSERT INTO dead_letters SELECT gen_random_uuid(), subject, item_type, about, error, payload, 1, \
+                first_at, last_at, headers, group_id FROM dead_letters, generate_series(2, 1000)";
+    bench.db.execute_unprepared(fill).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_of_what_is_asked_again_is_counted_and_not_kept() {
+    let bench = Bench::new().await;
+    let _handle = bench.start(bench.counters()).await;
+    let letters = async || bench.number("SELECT count(*) FROM dead_letters").await;
+    let healthy = Add { counter_id: Uuid::now_v7(), amount: 1 };
+    let poison = || {
+        let mut poison = command_item(&healthy);
+        poison["type"] = "cmd.counter.fly.v1".into();
+        poison
+    };
+    let first = poison();
+    bench.road.send(Add::TYPE, std::slice::from_ref(&first)).await;
+    eventually(SOON, "a dead letter", async || (letters().await == 1).then_some(())).await;
+    enough_are_kept(&bench).await;
+
+    // Items are taken in their order: when the last is done, so are those before it.
+    bench.road.send(Add::TYPE, &[poison(), first, poison(), command_item(&healthy)]).await;
+    eventually(SOON, "the healthy one", async || {
+        (bench.number("SELECT count(*) FROM counters").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(letters().await, 1_000);
+    assert_eq!(
+        bench.number("SELECT max(count)::bigint FROM dead_letters").await,
+        2,
+        "a known one is counted"
+    );
+
+    // Another error is another matter.
+    let mut other = command_item(&healthy);
+    other["data"] = json!("nothing that is known");
+    bench.road.send(Add::TYPE, &[other]).await;
+    eventually(SOON, "the letter with another error", async || (letters().await == 1_001).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn of_a_flood_of_events_every_one_is_kept() {
+    const EVENT: &str = "order.counted.v1";
+    let bench = Bench::new().await;
+    bench.bus.ensure_stream("counter", &messaging::topology::events()).await.unwrap();
+    let publisher = Publisher::start("counter", bench.bus.clone(), bench.db.clone(), &bench.runtime);
+    let (pools, sources) =
+        (Pools { writer: &bench.db, reader: &bench.db }, vec![Source::events("counter", &[EVENT])]);
+    let limits = LoopLimits::default();
+    let _handle =
+        messaging::start(bench.counters(), pools, &bench.bus, &publisher, sources, limits, &bench.runtime);
+    let poison = || {
+        let mut poison = command_item(&Add { counter_id: Uuid::now_v7(), amount: 1 });
+        poison["type"] = EVENT.into();
+        poison
+    };
+    let letters = async |wanted: i64| {
+        eventually(SOON, &format!("{wanted} letters"), async || {
+            (bench.number("SELECT count(*) FROM dead_letters").await == wanted).then_some(())
+        })
+        .await;
+    };
+    bench.road.send(EVENT, &[poison()]).await;
+    letters(1).await;
+    enough_are_kept(&bench).await;
+    bench.road.send(EVENT, &[poison(), poison()]).await;
+    letters(1_002).await;
 }
