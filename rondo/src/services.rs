@@ -6,7 +6,7 @@ use messaging::rights::Work;
 use migrations::MigratorTrait;
 use migrations::rights::{protect_migrations, role_of};
 use sea_orm::DatabaseConnection;
-use service::{House, Part, StartError};
+use service::{House, Part, StartError, is_migrated};
 use utoipa::openapi::OpenApi;
 
 /// A service that this binary can run.
@@ -107,7 +107,13 @@ impl Service {
     }
 
     /// Brings its database up to date; safe to run twice and by two at once.
+    ///
+    /// One that a newer release has brought further is well, as it is for the processes of this release: whoever goes
+    /// back runs this again.
     pub(crate) async fn migrate(self, db: &DatabaseConnection) -> anyhow::Result<()> {
+        if is_migrated(&self.schema(), db).await {
+            return Ok(());
+        }
         let migrated = match self {
             Self::Auth => migrations::auth::Migrator::up(db, None).await,
             Self::User => migrations::user::Migrator::up(db, None).await,

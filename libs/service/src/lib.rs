@@ -21,5 +21,5 @@ pub mod token;
 
 pub use house::{House, StartError};
 pub use part::{Part, ReadyCheck};
-pub use schema::Schemas;
+pub use schema::{Schemas, is_migrated};
 pub use server::{Listeners, run};

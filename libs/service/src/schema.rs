@@ -67,6 +67,11 @@ impl Schemas {
     }
 }
 
+/// Whether a database has all of these migrations; a newer one has others besides.
+pub async fn is_migrated(needed: &[String], database: &DatabaseConnection) -> bool {
+    check(needed, database).await.is_ok()
+}
+
 async fn check(needed: &[String], database: &DatabaseConnection) -> Result<(), String> {
     match applied(database).await {
         Ok(applied) => missing(needed, &applied),

@@ -10,6 +10,7 @@ use service::token::SigningKey;
 
 use super::keys::KeyFolder;
 use crate::audit::NATS_USER as AUDIT;
+use crate::kept::in_address;
 use crate::services::Service;
 
 /// The Secret that keeps all keys; no pod is given it.
@@ -84,7 +85,7 @@ fn of_service(service: Service, keys: &KeyFolder, host: &str) -> anyhow::Result<
     Ok(Secret::new(name, entries))
 }
 
-/// Passwords are letters and digits: they need no quoting.
 fn url(keys: &KeyFolder, role: &str, service: &str, host: &str) -> anyhow::Result<String> {
-    Ok(format!("postgres://{role}:{}@{host}/{}", keys.password(role)?, database_of(service)))
+    let password = in_address(keys.password(role)?);
+    Ok(format!("postgres://{role}:{password}@{host}/{}", database_of(service)))
 }

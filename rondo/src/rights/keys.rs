@@ -83,8 +83,8 @@ impl Keys {
 
     /// The statements that make roles, databases and rights.
     pub(crate) fn steps(&self, owner: Owner<'_>) -> Vec<Step> {
-        // Letters and digits: they need no quoting.
-        steps(owner, &areas(), &|role| Some(format!("'{}'", self.password(role))))
+        let quoted = |password: &str| format!("'{}'", password.replace('\'', "''"));
+        steps(owner, &areas(), &|role| Some(quoted(self.password(role))))
     }
 }
 

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use service::config::{LocalConfig, NatsConfig};
 
 use super::progress::Progress;
+use crate::kept::in_address;
 use crate::rights::Keys;
 use crate::services::Service;
 
@@ -115,7 +116,9 @@ impl Servers {
     fn url_as(&self, role: &str, service: Service) -> anyhow::Result<SecretString> {
         let (database, password) = (database_of(service.name()), self.keys.password(role));
         match &self.postgres {
-            Truth::Private(postgres) => Ok(postgres.url_as(role, Some(password), &database).into()),
+            Truth::Private(postgres) => {
+                Ok(postgres.url_as(role, Some(&in_address(password)), &database).into())
+            }
             Truth::Given(url) => with_login(url, role, password, &database),
         }
     }
@@ -241,7 +244,7 @@ fn with_database(server: &SecretString, name: &str) -> anyhow::Result<SecretStri
 /// The same for another role.
 fn with_login(server: &SecretString, role: &str, password: &str, name: &str) -> anyhow::Result<SecretString> {
     let mut url = parsed(server, name)?;
-    let told = url.set_username(role).and_then(|()| url.set_password(Some(password)));
+    let told = url.set_username(role).and_then(|()| url.set_password(Some(&in_address(password))));
     if told.is_err() {
         bail!("the address of the given PostgreSQL names no host");
     }

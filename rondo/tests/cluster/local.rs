@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::Postgres;
+use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
 use testkit::{Client, eventually, free_port};
 use tokio::process::{Child, Command};
@@ -19,6 +20,9 @@ use super::secrets::{made, mounted};
 
 const WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Of it nothing may stand in an address, a script or a shell as it is.
+pub(crate) const ODD_PASSWORD: &str = r#"p@ss/w:rd?#%41 &+'"\$x ü"#;
 
 /// Secrets by name and key.
 type Secrets = BTreeMap<String, BTreeMap<String, String>>;
@@ -42,6 +46,10 @@ impl Machine {
         let manifests = Manifests::of("local");
         let folder = tempfile::tempdir().unwrap();
         let postgres = testkit::own_postgres().await;
+        // As somebody may choose it.
+        let passwords = folder.path().join("keys/postgres");
+        std::fs::create_dir_all(&passwords).unwrap();
+        std::fs::write(passwords.join("rondo_stock.password"), format!("{ODD_PASSWORD}\n")).unwrap();
         let secrets = made(&folder.path().join("keys"), &format!("127.0.0.1:{}", postgres.port()));
         let mut places = Vec::new();
         let (mut internal, mut gateway) = (BTreeMap::new(), 0);
@@ -251,8 +259,16 @@ async fn the_local_overlay_takes_an_order() {
     let (status, why) = machine.probe(name, "readinessProbe").await.unwrap();
     assert_eq!((status, why.contains("starting")), (503, true), "it waits for the migration: {why}");
 
-    let migrated = machine.command("migrate").status().await.unwrap();
-    assert!(migrated.success(), "the Job migrates");
+    // Once a release; again when the overlay is applied after the Job has gone; and after a newer release was there.
+    for time in ["at the first time", "again", "after a newer release"] {
+        if time == "after a newer release" {
+            let stock = Database::connect(machine.postgres.superuser_url("rondo_stock")).await.unwrap();
+            let newer = "INSERT INTO seaql_migrations VALUES ('m99991231_000000_of_tomorrow', 0)";
+            stock.execute_unprepared(newer).await.unwrap();
+        }
+        let migrated = machine.command("migrate").status().await.unwrap();
+        assert!(migrated.success(), "the Job migrates {time}");
+    }
     let deployments: Vec<String> = machine.internal.keys().cloned().collect();
     for name in deployments.iter().filter(|name| *name != "billing") {
         machine.start(name);

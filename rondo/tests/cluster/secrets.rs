@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::local::ODD_PASSWORD;
 use super::manifests::{Manifests, OVERLAYS, Pods, list, text};
 use super::programs::{printed, rondo};
 
@@ -159,6 +160,30 @@ fn every_secret_is_made_and_every_file_mounted() {
         for check in [are_there, files_are_mounted, are_their_own, may_be_made] {
             assert_eq!(check(&manifests), Vec::<String>::new(), "{overlay}");
         }
+    }
+}
+
+#[test]
+fn an_odd_password_comes_into_addresses_as_it_is_and_an_empty_one_into_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("postgres/rondo_stock.password");
+    std::fs::create_dir(dir.path().join("postgres")).unwrap();
+    std::fs::write(&file, format!("{ODD_PASSWORD}\n")).unwrap();
+    let made = made(dir.path(), "db.example.com:5433");
+    assert_eq!(made["postgres"]["RONDO_STOCK_PASSWORD"], ODD_PASSWORD);
+    let address = &made["stock"]["database-url"];
+    let (who, rest) = address.strip_prefix("postgres://").unwrap().split_once('@').unwrap();
+    assert_eq!(rest, "db.example.com:5433/rondo_stock");
+    let password = who.strip_prefix("rondo_stock:").unwrap();
+    assert!(password.chars().all(|one| one.is_ascii_alphanumeric() || one == '%'), "{password}");
+    assert_eq!(percent_encoding::percent_decode_str(password).decode_utf8().unwrap(), ODD_PASSWORD);
+
+    for empty in ["", "\n"] {
+        std::fs::write(&file, empty).unwrap();
+        let output = rondo(&["cluster-secrets", "print", dir.path().to_str().unwrap()]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
+        assert!(said.contains("rondo_stock.password is empty"), "{said}");
     }
 }
 
