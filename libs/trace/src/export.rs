@@ -47,7 +47,8 @@ pub enum StartError {
     /// The address has no meaning, or there is no HTTP client.
     #[error("the receiver of traces: {0}")]
     Exporter(#[from] ExporterBuildError),
-    /// Without TLS, a receiver beside the process is meant.
+    /// A receiver beside the process is meant. TLS here would be TLS in every HTTP client of the process, each of which
+    /// would read the authorities of the system, and fail where there are none.
     #[error(
         "the receiver of traces must be http://host or http://host:port; https:// is not spoken here: let a collector \
          beside the process send them on"
@@ -117,4 +118,22 @@ pub(crate) fn send(span: SpanData) {
 
 pub(crate) fn scope(name: &'static str) -> InstrumentationScope {
     InstrumentationScope::builder(name).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_could_not_be_spoken_to_is_refused_and_told_how_it_can_be() {
+        // One that were taken would lose every span, and nobody would know why.
+        for endpoint in
+            ["https://collector:4318", "collector:4318", "grpc://collector:4317", "HTTPS://collector", " "]
+        {
+            let export = Export { endpoint: endpoint.to_owned(), ratio: 1.0, process: "test".to_owned() };
+            let why = start(&export).expect_err(endpoint).to_string();
+            assert!(why.contains("https:// is not spoken here: let a collector beside the process"), "{why}");
+        }
+        assert!(!is_on());
+    }
 }

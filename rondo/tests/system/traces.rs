@@ -230,3 +230,15 @@ async fn a_dead_letter_is_a_failed_span_of_the_trace_that_it_came_with() {
     assert_eq!((&*span.scope, &*span.parent_id, span.kind), ("billing", CLIENT_SPAN, SpanKind::Consumer));
     assert_eq!(span.attributes["rondo.saga"], saga.to_string());
 }
+
+#[tokio::test]
+async fn a_process_that_is_told_of_a_receiver_with_tls_says_that_it_speaks_none_and_ends() {
+    let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_rondo"));
+    process.args(["serve", "auth", "--public-addr", "127.0.0.1:0", "--internal-addr", "127.0.0.1:0"]);
+    process.env_clear().env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:4318").kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(30), process.output()).await;
+    let output = ended.expect("it ends").unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("https:// is not spoken here: let a collector beside the process"), "{said}");
+}
