@@ -14,6 +14,7 @@ mod gateway;
 mod newman;
 mod observed;
 mod orders;
+mod pasted;
 mod processes;
 mod receiver;
 mod replicas;
