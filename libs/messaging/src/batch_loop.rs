@@ -34,7 +34,7 @@ use crate::inbox::Inbox;
 use crate::log_lines;
 use crate::loop_metrics::LoopMetrics;
 use crate::outbox::StoredEvents;
-use crate::outgoing::Outgoing;
+use crate::outgoing::HandedOver;
 use crate::publisher::Publisher;
 use crate::receiver::{Receiver, letter};
 use crate::rows::{Changes, Transaction, Version};
@@ -277,10 +277,11 @@ impl<D: Decider> BatchLoop<D> {
         }
         crash::reach(D::SERVICE, Point::AfterCommitBeforePublish);
         self.decider.committed(set, version);
-        let mut outgoing = Outgoing::new(now, stored);
+        let mut handed_over = HandedOver::new(now, stored, self.limits.batch_inputs_max > 1);
         let mut spans = BatchSpans::begin(D::SERVICE, began, batch.len());
         log_lines::processed(&batch, &decided);
         for (mut arrived, mut decided) in batch.into_iter().zip(decided) {
+            let outgoing = handed_over.with(&decided.commands);
             if let Some(spans) = &mut spans {
                 spans.processed(&mut arrived, &mut decided, &mut outgoing.spans);
             }
@@ -305,8 +306,8 @@ impl<D: Decider> BatchLoop<D> {
         if let Some(spans) = spans {
             spans.end();
         }
-        if !outgoing.is_empty() {
-            self.publisher.hand_over(outgoing);
+        if !handed_over.is_empty() {
+            self.publisher.hand_over(handed_over);
         }
     }
 

@@ -135,6 +135,8 @@ pub struct OutgoingCommand {
     pub reply_to: &'static str,
     /// W3C trace context.
     pub traceparent: Option<String>,
+    /// Whether nobody waits for what it leads to, so that it may gather others for a moment.
+    pub can_wait: bool,
     /// The payload.
     pub data: Box<RawValue>,
 }

@@ -22,7 +22,7 @@ use crate::crash::{self, Point};
 use crate::envelope::BATCH_CONTENT_TYPE;
 use crate::loop_metrics::PublishMetrics;
 use crate::outbox::{Reached, StoredEvents, Unmarked, Witness, Witnesses};
-use crate::outgoing::{Outgoing, Packed, Packer};
+use crate::outgoing::{HandedOver, Outgoing, Packed, Packer};
 use crate::runtime::Runtime;
 use crate::seldom::Seldom;
 use crate::silence::heard;
@@ -34,6 +34,9 @@ const QUEUE_BATCHES: usize = 8;
 /// With less room than this nothing is pulled: the loops of a service, four at most, may all have a batch in
 /// flight that is handed over next. What the outbox sends again leaves as much.
 const ROOM_MIN: usize = 4;
+/// How long what can wait gathers more of its kind. A message costs NATS a sync of its store, whatever it holds; and
+/// those who read it gather for as long themselves.
+const GATHERED_WITHIN: Duration = Duration::from_millis(50);
 /// Tries for a message whose stream is missing: its owner makes it again in well under a second.
 const NO_STREAM_TRIES: u32 = 4;
 /// The longest pause between two tries.
@@ -44,7 +47,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The way out of a service. Cheap to clone; ends when the last clone is gone.
 #[derive(Clone)]
 pub struct Publisher {
-    queue: mpsc::Sender<Outgoing>,
+    queue: mpsc::Sender<HandedOver>,
     /// Told whenever the queue was emptied. Nobody waits on the queue itself: who does takes places that others
     /// were promised.
     emptied: Arc<Notify>,
@@ -80,7 +83,7 @@ impl Publisher {
     /// Sends events that a committed transaction stored. Where there is no room they wait in the outbox.
     pub async fn events(&self, stored: StoredEvents) {
         if tokio::time::timeout(PAUSE_MAX, self.room_above(ROOM_MIN)).await.is_ok() {
-            let _ = self.queue.try_send(Outgoing::new(Timestamp::default(), Some(stored)));
+            let _ = self.queue.try_send(HandedOver::new(Timestamp::default(), Some(stored), true));
         }
     }
 
@@ -105,11 +108,11 @@ impl Publisher {
     }
 
     /// Hands over what a batch decided. Without room it is dropped: everything in it is asked again.
-    pub(crate) fn hand_over(&self, outgoing: Outgoing) {
-        if let Err(refused) = self.queue.try_send(outgoing) {
+    pub(crate) fn hand_over(&self, handed_over: HandedOver) {
+        if let Err(refused) = self.queue.try_send(handed_over) {
             let lost = refused.into_inner();
             self.metrics.skipped.increment(lost.items_count() as u64);
-            spans::end_sent(lost.spans, false);
+            spans::end_sent(lost.prompt.spans.into_iter().chain(lost.patient.spans), false);
         }
     }
 
@@ -134,6 +137,43 @@ struct Task {
     unpublished: Seldom,
 }
 
+/// What can wait, since its first came.
+#[derive(Default)]
+struct Gathered {
+    batches: Vec<Outgoing>,
+    due: Option<Instant>,
+}
+
+impl Gathered {
+    /// Keeps what can wait of this, and gives back what has to go out now.
+    fn add(&mut self, HandedOver { prompt, patient, .. }: HandedOver) -> Vec<Outgoing> {
+        if !patient.is_empty() {
+            self.due.get_or_insert_with(|| Instant::now() + GATHERED_WITHIN);
+            self.batches.push(patient);
+        }
+        let mut now =
+            if self.due.is_some_and(|due| due <= Instant::now()) { self.take() } else { Vec::new() };
+        if !prompt.is_empty() {
+            now.push(prompt);
+        }
+        now
+    }
+
+    /// Resolves when all of it has to go out.
+    async fn due(&mut self) -> Vec<Outgoing> {
+        match self.due {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+        self.take()
+    }
+
+    fn take(&mut self) -> Vec<Outgoing> {
+        self.due = None;
+        std::mem::take(&mut self.batches)
+    }
+}
+
 /// What became of the messages of one delivery.
 #[derive(Default)]
 struct Delivered {
@@ -145,25 +185,29 @@ struct Delivered {
 }
 
 impl Task {
-    async fn run(self, mut queued: mpsc::Receiver<Outgoing>) {
-        let mut unmarked = Unmarked::default();
+    async fn run(self, mut queued: mpsc::Receiver<HandedOver>) {
+        let (mut gathered, mut unmarked) = (Gathered::default(), Unmarked::default());
         loop {
-            tokio::select! {
+            let batches = tokio::select! {
                 biased;
-                () = unmarked.due() => self.mark(&mut unmarked, false).await,
+                () = unmarked.due() => {
+                    self.mark(&mut unmarked, false).await;
+                    continue;
+                }
                 first = queued.recv() => {
                     let Some(first) = first else { break };
-                    let mut batches = vec![first];
+                    let mut batches = gathered.add(first);
                     while let Ok(more) = queued.try_recv() {
-                        batches.push(more);
+                        batches.extend(gathered.add(more));
                     }
                     self.emptied.notify_waiters();
-                    if let Some(reached) = self.deliver(batches).await {
-                        unmarked.add(reached);
-                    }
+                    batches
                 }
-            }
+                batches = gathered.due() => batches,
+            };
+            self.deliver(batches, &mut unmarked).await;
         }
+        self.deliver(gathered.batches, &mut unmarked).await;
         self.mark(&mut unmarked, true).await;
     }
 
@@ -179,8 +223,16 @@ impl Task {
         }
     }
 
-    /// Publishes and acknowledges; says which rows of the outbox arrived.
-    async fn deliver(&self, mut batches: Vec<Outgoing>) -> Option<Reached> {
+    /// Publishes and acknowledges; the rows of the outbox that arrived are to be marked.
+    async fn deliver(&self, batches: Vec<Outgoing>, unmarked: &mut Unmarked) {
+        if !batches.is_empty()
+            && let Some(reached) = self.publish(batches).await
+        {
+            unmarked.add(reached);
+        }
+    }
+
+    async fn publish(&self, mut batches: Vec<Outgoing>) -> Option<Reached> {
         // Read before publishing: a stream made anew afterwards must not pass for the one that was
         // published to.
         let losses = self.witnesses.losses();
@@ -313,7 +365,7 @@ mod tests {
             witnesses: Witnesses::default(),
             metrics: PublishMetrics::new("test"),
         };
-        let batch = || Outgoing::new(Timestamp::default(), None);
+        let batch = || HandedOver::new(Timestamp::default(), None, true);
         while publisher.has_room() {
             publisher.hand_over(batch());
         }

@@ -223,7 +223,8 @@ impl<W: Workflow> ManagerDecider<W> {
             match effect {
                 Effect::Send(send) => {
                     set.tally.sent(&send);
-                    decided.commands.push(command::<W>(instance.id, send, traceparent.clone()));
+                    let can_wait = definition.is_tail(send.step);
+                    decided.commands.push(command::<W>(instance.id, send, can_wait, traceparent.clone()));
                 }
                 Effect::Publish(event) => {
                     decided.events.push(EventData { traceparent: traceparent.clone(), ..event });
@@ -277,7 +278,13 @@ fn ignore<W: Workflow>(why: &'static str) {
     counter!(metric_names::INPUTS_IGNORED, "workflow" => W::NAME, "why" => why).increment(1);
 }
 
-fn command<W: Workflow>(saga: Uuid, send: saga::Send, traceparent: Option<String>) -> OutgoingCommand {
+/// What comes after the decision can wait, as its answers can.
+fn command<W: Workflow>(
+    saga: Uuid,
+    send: saga::Send,
+    can_wait: bool,
+    traceparent: Option<String>,
+) -> OutgoingCommand {
     if send.attempt > 1 {
         counter!(metric_names::COMMANDS_ASKED_AGAIN, "workflow" => W::NAME, "step" => send.step).increment(1);
     }
@@ -290,6 +297,7 @@ fn command<W: Workflow>(saga: Uuid, send: saga::Send, traceparent: Option<String
         attempt: send.attempt,
         reply_to: W::REPLY_SUBJECT,
         traceparent,
+        can_wait,
         data: send.data,
     }
 }
