@@ -354,7 +354,11 @@ fn pause_after(tries: u32) -> Duration {
 mod tests {
     use std::pin::pin;
 
+    use contracts::Direction;
+    use serde_json::value::RawValue;
+
     use super::*;
+    use crate::decider::OutgoingCommand;
 
     #[tokio::test]
     async fn whoever_waits_for_room_takes_none_from_batches_that_have_begun() {
@@ -379,6 +383,58 @@ mod tests {
         while queued.try_recv().is_ok() {}
         publisher.emptied.notify_waiters();
         assert!(futures::poll!(&mut waiting).is_ready());
+    }
+
+    fn command(can_wait: bool) -> OutgoingCommand {
+        OutgoingCommand {
+            command_id: Uuid::nil(),
+            command_type: "cmd.test.do_it",
+            saga: Uuid::nil(),
+            step: "do_it",
+            direction: Direction::Do,
+            attempt: 1,
+            reply_to: "reply.test",
+            traceparent: None,
+            can_wait,
+            data: RawValue::from_string("{}".to_owned()).unwrap(),
+        }
+    }
+
+    /// With inputs that led to these commands, each said to be able to wait or not.
+    fn handed_over(inputs: &[&[bool]], may_wait: bool) -> HandedOver {
+        let mut handed_over = HandedOver::new(Timestamp::default(), None, may_wait);
+        for can_wait in inputs {
+            let commands: Vec<_> = can_wait.iter().map(|can_wait| command(*can_wait)).collect();
+            handed_over.with(&commands).commands.extend(commands);
+        }
+        handed_over
+    }
+
+    fn items(batches: &[Outgoing]) -> Vec<usize> {
+        batches.iter().map(Outgoing::items_count).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_wait_gathers_for_a_while_and_keeps_nothing_else_back() {
+        let mut gathered = Gathered::default();
+        let began = Instant::now();
+        assert_eq!(items(&gathered.add(handed_over(&[&[false], &[true, true]], true))), [1]);
+        assert!(gathered.add(handed_over(&[&[true]], true)).is_empty());
+        assert_eq!(items(&gathered.due().await), [2, 1]);
+        assert_eq!(began.elapsed(), GATHERED_WITHIN);
+        assert!(futures::poll!(pin!(gathered.due())).is_pending(), "nothing is left");
+
+        assert!(gathered.add(handed_over(&[&[true]], true)).is_empty());
+        tokio::time::advance(GATHERED_WITHIN).await;
+        assert_eq!(items(&gathered.add(handed_over(&[&[false, false]], true))), [1, 2], "they go together");
+    }
+
+    #[test]
+    fn an_input_goes_as_a_whole_and_waits_only_if_all_of_it_can() {
+        let mixed = handed_over(&[&[true, false], &[], &[true]], true);
+        assert_eq!((mixed.prompt.commands.len(), mixed.patient.commands.len()), (2, 1));
+        let hurried = handed_over(&[&[true]], false);
+        assert_eq!((hurried.prompt.commands.len(), hurried.patient.commands.len()), (1, 0));
     }
 
     #[test]
