@@ -103,7 +103,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
 /// What waits for the database does not keep a process that is to stop.
 async fn unless_told_to_stop<T>(house: &House, starting: impl Future<Output = T>) -> Result<T, StartError> {
     // On the heap: the futures of a whole start are large.
-    house.draining.run_until_cancelled(Box::pin(starting)).await.ok_or(StartError::ShutDown)
+    house.leaving.run_until_cancelled(Box::pin(starting)).await.ok_or(StartError::ShutDown)
 }
 
 fn cannot_start(error: manager::ManagerError) -> StartError {

@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let listeners = listeners.say_alive(&config.http)?;
     let mut house = House::build(config, first).await?;
     house.schemas = services.iter().map(|service| (service.name(), service.schema())).collect();
-    shutdown::on_signal(house.draining.clone())?;
+    shutdown::on_signal(house.leaving.clone())?;
     let mut parts = start(&services, &house).await?;
     if audits {
         parts.push(audit::part(&house, audit::given_urls(&house.config)?));
@@ -127,11 +127,11 @@ async fn serve_gateway(
     if services.len() > 1 {
         bail!("the gateway has a process of its own: services in one process need none");
     }
-    let draining = tokio_util::sync::CancellationToken::new();
-    shutdown::on_signal(draining.clone())?;
+    let leaving = tokio_util::sync::CancellationToken::new();
+    shutdown::on_signal(leaving.clone())?;
     let behind = Service::ALL.map(|service| Behind { service: service.name(), api: service.public_api() });
     tracing::info!(public = %config.http.public_addr, internal = %config.http.internal_addr, "serving as gateway");
-    Ok(gateway::run(&config.http, gateway, behind.into(), listeners, draining).await?)
+    Ok(gateway::run(&config.http, gateway, behind.into(), listeners, leaving).await?)
 }
 
 /// Starts services in a house, one after the other.

@@ -3,7 +3,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use std::time::Duration;
+
 use crate::bus::{Access, Bus, ConnectError};
+
+/// A server that takes nothing for so long is not waited for.
+const FLUSHED_WITHIN: Duration = Duration::from_secs(1);
 
 /// By user, in the order in which they came. Cheap to clone, and then the same.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +35,14 @@ impl Buses {
     /// All of them.
     pub fn all(&self) -> Vec<Bus> {
         self.lock().iter().map(|(_, bus)| bus.clone()).collect()
+    }
+
+    /// Has everything sent that was said: at the end of a process, where an acknowledgement would be lost with it.
+    pub async fn flush(&self) {
+        let flushed = self.all().into_iter().filter(Bus::is_connected).map(|bus| async move {
+            let _ = tokio::time::timeout(FLUSHED_WITHIN, bus.client().flush()).await;
+        });
+        futures::future::join_all(flushed).await;
     }
 
     /// Whether the server can be reached now, by all of them.

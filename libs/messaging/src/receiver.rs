@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{self, AckKind};
 use contracts::{Direction, Timestamp};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 use trace::About;
@@ -28,6 +28,8 @@ const PULLED_AHEAD: usize = 8;
 const PULL_EXPIRES: Duration = Duration::from_secs(30);
 /// When a message comes again that this process left to another.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// When a message comes again that a stopping process gives back: the server knows by then that it takes no more.
+const GIVEN_BACK_AFTER: Duration = Duration::from_millis(50);
 /// The server's sign of life while nothing arrives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// What is said of a message that lies in the stream without having been published there.
@@ -130,27 +132,28 @@ pub(crate) struct Receiver<D: Decider> {
 impl<D: Decider> Receiver<D> {
     pub(crate) async fn run(self) {
         let mut pause = PAUSE_MIN;
-        let shutdown = self.shutdown.clone();
         let mut times = StepTimes::new(D::SERVICE, &self.source.consumer.stream);
-        let forever = async {
-            loop {
-                match self.bus.ensure_source(D::SERVICE, &self.source).await {
-                    Ok(consumer) => {
-                        pause = PAUSE_MIN;
-                        self.pump(&consumer, &mut times).await;
-                    }
-                    Err(error) => {
-                        tracing::debug!(service = D::SERVICE, %error, "no consumer yet");
-                        pause = (pause * 2).min(PAUSE_MAX);
-                    }
+        loop {
+            let consumer = self.bus.ensure_source(D::SERVICE, &self.source);
+            match self.shutdown.run_until_cancelled(consumer).await {
+                None => return,
+                Some(Ok(consumer)) => {
+                    pause = PAUSE_MIN;
+                    self.pump(&consumer, &mut times).await;
                 }
-                tokio::time::sleep(pause).await;
+                Some(Err(error)) => {
+                    tracing::debug!(service = D::SERVICE, %error, "no consumer yet");
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
             }
-        };
-        shutdown.run_until_cancelled(forever).await;
+            if self.shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+        }
     }
 
-    /// Takes messages until the consumer ends.
+    /// Takes messages until the consumer ends or the process stops. What was pulled ahead goes back then: else nobody
+    /// would have it before the ack wait is over.
     async fn pump(&self, consumer: &PullConsumer, times: &mut StepTimes) {
         let stream = consumer
             .stream()
@@ -160,7 +163,7 @@ impl<D: Decider> Receiver<D> {
             .messages()
             .await;
         let Ok(mut messages) = stream else { return };
-        while let Some(next) = messages.next().await {
+        while let Some(Some(next)) = self.shutdown.run_until_cancelled(messages.next()).await {
             match next {
                 Ok(message) => self.take(message, times).await,
                 Err(error) => {
@@ -168,6 +171,14 @@ impl<D: Decider> Receiver<D> {
                     return;
                 }
             }
+        }
+        let mut ahead = Vec::new();
+        while let Some(Some(Ok(message))) = messages.next().now_or_never() {
+            ahead.push(message);
+        }
+        drop(messages);
+        for message in ahead {
+            let _ = message.ack_with(AckKind::Nak(Some(GIVEN_BACK_AFTER))).await;
         }
     }
 

@@ -75,6 +75,11 @@ pub struct HttpConfig {
     /// believe in `X-Forwarded-For`. Default: nobody.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+    /// How long a process that is told to end goes on taking requests, in seconds, saying so in `/readyz`, and in every
+    /// answer that its connection is to be given up: longer than it takes until whoever sends requests has noticed,
+    /// and than our own clients keep a connection that nobody uses (3 s).
+    #[arg(long, env = "DRAIN_SECONDS", default_value_t = Self::default().drain_seconds)]
+    pub drain_seconds: u64,
     /// How long requests in flight, and then the loops, may take to finish at shutdown, in seconds.
     #[arg(long, env = "SHUTDOWN_GRACE_SECONDS", default_value_t = Self::default().shutdown_grace_seconds)]
     pub shutdown_grace_seconds: u64,
@@ -89,6 +94,7 @@ impl Default for HttpConfig {
             auth_internal_url: None,
             connections_max: 10_000,
             trusted_proxies: Vec::new(),
+            drain_seconds: 5,
             shutdown_grace_seconds: 15,
         }
     }

@@ -28,7 +28,7 @@ pub struct Behind {
     pub api: OpenApi,
 }
 
-/// Serves until `draining` is cancelled, and lets requests in flight finish within the grace.
+/// Serves until `leaving` is cancelled, `DRAIN_SECONDS` more, and lets requests in flight finish within the grace.
 ///
 /// # Errors
 /// The address of a service is missing, or is none.
@@ -37,19 +37,20 @@ pub async fn run(
     gateway: &GatewayConfig,
     services: Vec<Behind>,
     listeners: Listeners,
-    draining: CancellationToken,
+    leaving: CancellationToken,
 ) -> Result<(), StartError> {
     // Before anything is counted: what came earlier would be lost.
     telemetry::metrics();
     let client = forward::client();
+    let draining = CancellationToken::new();
     let mut table = Vec::with_capacity(services.len());
     let mut owners = server::Owners::default();
     for Behind { service, api } in services {
         let url = gateway.public_url(http, service);
         let url = url.ok_or_else(|| StartError::Missing(format!("{}_PUBLIC_URL", service.to_uppercase())))?;
         owners.extend(server::owned(service, &api));
-        table.push((Upstream::new(service, url, &client, gateway.timeout())?, api));
+        table.push((Upstream::new(service, url, &client, gateway.timeout(), &draining)?, api));
     }
-    server::run_gateway(routes::router(table), owners, http, listeners, draining).await;
+    server::run_gateway(routes::router(table), owners, http, listeners, (leaving, draining)).await;
     Ok(())
 }

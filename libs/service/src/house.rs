@@ -23,8 +23,11 @@ pub struct House {
     pub buses: Buses,
     /// Checks tokens.
     pub tokens: TokenVerifier,
-    /// Cancelled first, by a signal or by the owner: the listeners stop accepting, requests in flight
-    /// are finished, those that only wait for a decision answer at once.
+    /// Cancelled first, by a signal: `/readyz` says that the process is about to end, every answer that its connection
+    /// is to be given up, and all else goes on for `DRAIN_SECONDS`.
+    pub leaving: CancellationToken,
+    /// Cancelled after them, or at once by an owner whom nobody replaces, and `leaving` with it: the listeners stop
+    /// accepting, requests in flight are finished, those that only wait for a decision answer at once.
     pub draining: CancellationToken,
     /// Cancelled when no request is in flight any more: loops and tasks end.
     pub shutdown: CancellationToken,
@@ -104,8 +107,17 @@ impl House {
         tasks.spawn(tokens.revocations().clone().keep_small(shutdown.clone()));
         tasks.spawn(tokens.clone().keep_fresh(shutdown.clone()));
         let draining = CancellationToken::new();
-        let schemas = Schemas::default();
-        Ok(Self { config: Arc::new(config), buses, tokens, draining, shutdown, tasks, dead_letters, schemas })
+        Ok(Self {
+            config: Arc::new(config),
+            buses,
+            tokens,
+            leaving: draining.child_token(),
+            draining,
+            shutdown,
+            tasks,
+            dead_letters,
+            schemas: Schemas::default(),
+        })
     }
 
     /// The connection of a service to NATS, as the user that it is there.
@@ -150,10 +162,10 @@ impl House {
             url.ok_or_else(|| StartError::Missing(format!("{}_DATABASE_URL", service.to_uppercase())))?;
         let runtime = self.runtime();
         let size = (pool, max_connections);
-        let database = database::connect_watched(url, service, size, &self.draining, &runtime).await?;
+        let database = database::connect_watched(url, service, size, &self.leaving, &runtime).await?;
         // A service has one of these, and what it has seen holds for the others.
         if pool == Pool::Reader {
-            self.schemas.wait(service, &database, &self.draining).await?;
+            self.schemas.wait(service, &database, &self.leaving).await?;
         }
         Ok(database)
     }

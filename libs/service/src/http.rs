@@ -18,6 +18,12 @@ mod query;
 pub(crate) mod trace;
 mod validate;
 
+use std::time::Duration;
+
+/// How long a client of ours keeps a connection that nobody uses. A process that is to end serves those that it has for
+/// longer (`DRAIN_SECONDS`): so it never ends one that somebody is about to use.
+pub const CONNECTION_UNUSED_MAX: Duration = Duration::from_secs(3);
+
 pub use ::trace::TraceContext;
 pub use body::{BODY_BYTES_MAX, DISCARD_BYTES_MAX};
 pub use caller::{Caller, InternalCaller, Standing};

@@ -105,9 +105,9 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves the parts until `house.draining` (or `house.shutdown`) is cancelled, then ends in order:
-/// no new connections; public requests in flight finish, then internal ones; then the loops. Each within
-/// the grace of the configuration.
+/// Serves the parts until `house.leaving` is cancelled, and some seconds more, so that nobody loses a request who does
+/// not know it yet; or until `house.draining` (or `house.shutdown`) is. Then it ends in order: no new connections;
+/// public requests in flight finish, then internal ones; then the loops. Each within the grace of the configuration.
 ///
 /// # Errors
 /// None at present: what fails while serving is answered and logged.
@@ -117,6 +117,11 @@ pub async fn run(house: House, parts: Vec<Part>, listeners: Listeners) -> Result
     house.tasks.spawn(keep_metrics(house.shutdown.clone()));
     let serving = Serving::start(listeners, public, internal, &house.config.http);
     tokio::select! {
+        () = house.leaving.cancelled() => {}
+        () = house.shutdown.cancelled() => {}
+    }
+    tokio::select! {
+        () = serving.leave(&house.config.http) => {}
         () = house.draining.cancelled() => {}
         () = house.shutdown.cancelled() => {}
     }
@@ -128,22 +133,26 @@ pub async fn run(house: House, parts: Vec<Part>, listeners: Listeners) -> Result
     if tokio::time::timeout(grace, house.tasks.wait()).await.is_err() {
         tracing::warn!("tasks did not finish within the grace and were cut off");
     }
+    house.buses.flush().await;
     Ok(())
 }
 
-/// Serves a gateway's routes until `draining` is cancelled; requests in flight finish within the grace.
+/// Serves a gateway's routes until `leaving` is cancelled, and some seconds more; then `draining` is cancelled, and
+/// requests in flight finish within the grace.
 pub(crate) async fn run_gateway(
     routes: OpenApiRouter,
     owners: Owners,
     http: &HttpConfig,
     listeners: Listeners,
-    draining: CancellationToken,
+    (leaving, draining): (CancellationToken, CancellationToken),
 ) {
     let public = public::shown(openapi::base().merge(routes), owners, None);
     metrics::gauge!(SERVICE_INFO, "service" => "gateway").set(1.0);
-    let internal = internal::gateway_router(draining.clone());
+    let internal = internal::gateway_router(leaving.clone());
     let serving = Serving::start(listeners, public, internal, http);
-    keep_metrics(draining).await;
+    keep_metrics(leaving).await;
+    serving.leave(http).await;
+    draining.cancel();
     serving.drain(grace(http)).await;
 }
 
@@ -164,6 +173,13 @@ impl Serving {
             }
         };
         Self { public, internal }
+    }
+
+    /// Asks everybody to go elsewhere, and serves on until they have.
+    async fn leave(&self, http: &HttpConfig) {
+        self.public.leave();
+        self.internal.leave();
+        tokio::time::sleep(Duration::from_secs(http.drain_seconds)).await;
     }
 
     async fn drain(self, grace: Duration) {

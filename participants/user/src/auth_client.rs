@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
-use service::http::Problem;
+use service::http::{CONNECTION_UNUSED_MAX, Problem};
 use uuid::Uuid;
 
 /// How long auth may take; it may have a queue of passwords to hash.
@@ -61,7 +61,8 @@ struct Refusal {
 
 impl AuthClient {
     pub(crate) fn new(auth_internal_url: &str, token: SecretString) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
+        let client = client.pool_idle_timeout(CONNECTION_UNUSED_MAX).build()?;
         let register_url = format!("{auth_internal_url}/internal/api/v1/register");
         Ok(Self { client, register_url, token })
     }

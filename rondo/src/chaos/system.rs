@@ -146,6 +146,7 @@ impl System {
             ("NATS_URL", format!("nats://{}", to_nats.address())),
             ("AUTH_SIGNING_KEY", self.signing_key.expose_secret().to_owned()),
             ("LOG", "info,sqlx=warn,async_nats=warn".to_owned()),
+            ("DRAIN_SECONDS", "1".to_owned()),
             ("SHUTDOWN_GRACE_SECONDS", "5".to_owned()),
             ("ARGON2_MEMORY_KIB", "64".to_owned()),
             ("ARGON2_PASSES", "1".to_owned()),

@@ -114,7 +114,7 @@ impl System {
         command.args(arguments).kill_on_drop(true).stdin(Stdio::null());
         command.env("LOG", "warn").env("NATS_URL", self.nats.url());
         command.env("AUTH_SIGNING_KEY", testkit::SIGNING_KEY);
-        command.env("SHUTDOWN_GRACE_SECONDS", "5");
+        command.env("DRAIN_SECONDS", "0").env("SHUTDOWN_GRACE_SECONDS", "5");
         for service in SERVICES {
             command.env(
                 format!("{}_DATABASE_URL", service.to_uppercase()),

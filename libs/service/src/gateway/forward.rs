@@ -5,23 +5,24 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum_reverse_proxy::{ProxyError, ProxyPolicy, ReverseProxy, XForwardedFor};
+use futures::StreamExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio_util::sync::CancellationToken;
 
 use super::headers;
 use crate::StartError;
-use crate::http::{Peer, Problem, TraceContext, read_body};
+use crate::http::{CONNECTION_UNUSED_MAX, Peer, Problem, TraceContext, read_body};
 use crate::metric_names::GATEWAY_FAILURES;
 
 /// A service that is there accepts at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Shorter than the services keep connections that nobody uses.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// When to try again, in seconds.
 const RETRY_AFTER: u32 = 1;
 
@@ -31,6 +32,7 @@ type Connections = Client<HttpConnector, Body>;
 pub(super) struct Upstream {
     service: &'static str,
     proxy: ReverseProxy<HttpConnector>,
+    draining: CancellationToken,
 }
 
 /// Connections to all services; shared, kept open, given up when they are idle.
@@ -40,7 +42,7 @@ pub(super) fn client() -> Connections {
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_idle_timeout(CONNECTION_UNUSED_MAX)
         .build(connector)
 }
 
@@ -54,6 +56,7 @@ impl Upstream {
         url: &str,
         client: &Connections,
         timeout: Duration,
+        draining: &CancellationToken,
     ) -> Result<Self, StartError> {
         let uri = url.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
         if uri.is_none_or(|uri| uri.authority().is_none()) {
@@ -67,7 +70,7 @@ impl Upstream {
         let policy =
             ProxyPolicy::new().with_upstream_timeout(timeout).with_x_forwarded_for(XForwardedFor::Preserve);
         let proxy = ReverseProxy::new_with_client("/", url, client.clone()).with_policy(policy);
-        Ok(Self { service, proxy })
+        Ok(Self { service, proxy, draining: draining.clone() })
     }
 
     async fn send(&self, parts: Parts, body: Bytes) -> Response {
@@ -78,8 +81,15 @@ impl Upstream {
     fn answer(&self, response: Response) -> Result<Response, Problem> {
         match response.extensions().get::<ProxyError>() {
             Some(error) => Err(self.problem(response.status(), error)),
+            None if is_endless(&response) => Ok(response.map(|body| self.until_drained(body))),
             None => Ok(response),
         }
+    }
+
+    /// A stream of events has no end of its own: it ends in order, and its reader comes again, elsewhere.
+    fn until_drained(&self, body: Body) -> Body {
+        let drained = self.draining.clone().cancelled_owned();
+        Body::from_stream(body.into_data_stream().take_until(drained))
     }
 
     fn problem(&self, status: StatusCode, error: &ProxyError) -> Problem {
@@ -118,6 +128,11 @@ pub(super) async fn forward(
         (true, Some((parts, body))) => upstream.answer(upstream.send(parts, body).await),
         _ => upstream.answer(response),
     }
+}
+
+fn is_endless(response: &Response) -> bool {
+    let content = response.headers().get(CONTENT_TYPE).and_then(|content| content.to_str().ok());
+    content.is_some_and(|content| content.starts_with("text/event-stream"))
 }
 
 fn broke_off(response: &Response) -> bool {

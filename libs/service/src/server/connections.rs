@@ -1,4 +1,8 @@
 //! Accepts connections and serves HTTP/1.1 on them, a bounded number at a time; drains them at the end.
+//!
+//! A connection must not be ended while its client may be about to use it again: that request would be lost, and nobody
+//! could tell whether it was done. So a process that is to end first asks for it, in every answer, and ends only what
+//! nobody has used since.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,6 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A listener that serves.
 #[derive(Debug)]
 pub(super) struct Server {
+    leaving: CancellationToken,
     stop: CancellationToken,
     accepting: JoinHandle<GracefulShutdown>,
     connections: CancellationToken,
@@ -42,11 +48,17 @@ impl Server {
         router: Router,
         http: &HttpConfig,
     ) -> Self {
-        let (stop, connections) = (CancellationToken::new(), CancellationToken::new());
+        let [leaving, stop, connections] = std::array::from_fn(|_| CancellationToken::new());
         let trusted = http.trusted_proxies.as_slice().into();
-        let acceptor = Acceptor { name, router, trusted, connections: connections.clone() };
+        let (leaves, cut_off) = (leaving.clone(), connections.clone());
+        let acceptor = Acceptor { name, router, trusted, leaving: leaves, connections: cut_off };
         let accepting = tokio::spawn(acceptor.accept(listener, http.connections_max, stop.clone()));
-        Self { stop, accepting, connections }
+        Self { leaving, stop, accepting, connections }
+    }
+
+    /// From now on every answer is the last one of its connection. New ones are taken all the same.
+    pub(super) fn leave(&self) {
+        self.leaving.cancel();
     }
 
     /// Stops accepting, lets requests in flight finish within `grace`, then cuts off the rest. Whether
@@ -65,6 +77,8 @@ struct Acceptor {
     router: Router,
     /// Whose `X-Forwarded-For` is believed.
     trusted: Arc<[IpNet]>,
+    /// Cancelled when connections are to be given up by their clients.
+    leaving: CancellationToken,
     /// Cancelled when the grace is over.
     connections: CancellationToken,
 }
@@ -107,9 +121,19 @@ impl Acceptor {
         // An answer is written at once, not gathered with the next one.
         let _ = stream.set_nodelay(true);
         let router = TowerToHyperService::new(self.router.clone());
+        let leaving = self.leaving.clone();
         let served = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
-            router.call(request)
+            let (answered, leaving) = (router.call(request), leaving.clone());
+            async move {
+                let mut response = answered.await;
+                if leaving.is_cancelled()
+                    && let Ok(response) = &mut response
+                {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

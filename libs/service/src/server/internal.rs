@@ -37,15 +37,15 @@ type Checks = Vec<(String, ReadyCheck)>;
 pub(super) fn router(house: &House, parts: OpenApiRouter, owners: Owners, mut checks: Checks) -> Router {
     checks.push(("tokens".to_owned(), house.tokens.ready()));
     checks.push(("revocations".to_owned(), house.tokens.revocations().ready()));
-    let readiness = Readiness { draining: house.draining.clone(), buses: Some(house.buses.clone()), checks };
+    let readiness = Readiness { leaving: house.leaving.clone(), buses: Some(house.buses.clone()), checks };
     let router = openapi::served(parts).merge(probes(readiness));
     let tokens = Some(house.tokens.clone());
     public::finish(router, Listener { name: "internal", owners, tokens, guarded: true, open: &OPEN })
 }
 
 /// Of a gateway, which can serve whoever of the services is away.
-pub(super) fn gateway_router(draining: CancellationToken) -> Router {
-    let router = probes(Readiness { draining, buses: None, checks: Checks::new() });
+pub(super) fn gateway_router(leaving: CancellationToken) -> Router {
+    let router = probes(Readiness { leaving, buses: None, checks: Checks::new() });
     public::finish(
         router,
         Listener { name: "internal", owners: Owners::default(), tokens: None, guarded: false, open: &[] },
@@ -61,7 +61,7 @@ fn probes(readiness: Readiness) -> Router {
 }
 
 struct Readiness {
-    draining: CancellationToken,
+    leaving: CancellationToken,
     /// None in a process that does not need it.
     buses: Option<Buses>,
     checks: Checks,
@@ -82,8 +82,8 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
         let streams = if missing.is_empty() { "ok".to_owned() } else { missing.join("; ") };
         checks.insert("streams".to_owned(), streams.into());
     }
-    let draining = readiness.draining.is_cancelled();
-    let (status, word) = match (draining, well) {
+    let leaving = readiness.leaving.is_cancelled();
+    let (status, word) = match (leaving, well) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
         (false, true) => (StatusCode::OK, "ready"),

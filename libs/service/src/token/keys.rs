@@ -6,6 +6,8 @@ use std::time::Duration;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet};
 
+use crate::http::CONNECTION_UNUSED_MAX;
+
 const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// The largest key set that is read, in bytes.
 const KEY_SET_BYTES_MAX: u64 = 64 * 1024;
@@ -30,7 +32,8 @@ pub(super) struct KeySource {
 
 impl KeySource {
     pub(super) fn new(auth_public_url: &str) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).no_proxy().build()?;
+        let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).no_proxy();
+        let client = client.pool_idle_timeout(CONNECTION_UNUSED_MAX).build()?;
         Ok(Self { client, url: format!("{auth_public_url}/.well-known/jwks.json") })
     }
 

@@ -32,6 +32,25 @@ async fn a_request_in_flight_is_finished_and_then_loops_end() {
     loop_ended.await.unwrap();
 }
 
+/// Between an answer and the next request a kept connection is idle, and its client may be about to use it.
+#[tokio::test]
+async fn a_kept_connection_serves_once_more_after_the_signal_and_its_client_is_told_to_leave_it() {
+    let house = Running::start().await;
+    let get = async |path: &str| house.get(path).send().await.unwrap();
+    assert!(!get("/openapi.json").await.headers().contains_key("connection"), "it is kept");
+    house.house.leaving.cancel();
+    let (status, said) = house.readiness().await;
+    assert_eq!((status, &said["status"]), (503, &"draining".into()));
+
+    // By the connection of before, which nobody ended, and by new ones, of whoever does not know it yet.
+    for _ in 0..3 {
+        let answer = get("/openapi.json").await;
+        assert_eq!((answer.status().as_u16(), &answer.headers()["connection"]), (200, &"close".parse().unwrap()));
+    }
+    assert!(!house.house.draining.is_cancelled(), "who waits for a decision goes on waiting");
+    house.ended().await;
+}
+
 #[tokio::test]
 async fn a_request_that_does_not_end_is_cut_off_at_the_grace() {
     let mut config = config();

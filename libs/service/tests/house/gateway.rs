@@ -103,7 +103,7 @@ struct Gateway {
     client: Client,
     public: SocketAddr,
     internal: SocketAddr,
-    draining: CancellationToken,
+    leaving: CancellationToken,
     ended: JoinHandle<Result<(), StartError>>,
 }
 
@@ -119,19 +119,20 @@ impl Gateway {
         let http = HttpConfig {
             public_addr: any_port,
             internal_addr: any_port,
+            drain_seconds: 0,
             shutdown_grace_seconds: 5,
             ..HttpConfig::default()
         };
         let listeners = Listeners::bind(&http).unwrap();
         let (public, internal) = (listeners.public_addr().unwrap(), listeners.internal_addr().unwrap());
-        let draining = CancellationToken::new();
-        let until = draining.clone();
+        let leaving = CancellationToken::new();
+        let until = leaving.clone();
         let ended = tokio::spawn(async move {
             let behind = vec![Behind { service: "stock", api: routes().into_openapi() }];
             gateway::run(&http, &config, behind, listeners, until).await
         });
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { things: Shared::default(), service, client, public, internal, draining, ended }
+        Self { things: Shared::default(), service, client, public, internal, leaving, ended }
     }
 
     /// With the service behind it.
@@ -309,10 +310,24 @@ async fn a_stop_lets_requests_in_flight_finish() {
     let gateway = Gateway::with_service().await;
     let request = tokio::spawn(gateway.request(Method::GET, "/api/v1/slow").send());
     gateway.things.entered.notified().await;
-    gateway.draining.cancel();
+    gateway.leaving.cancel();
     gateway.things.go_on.notify_one();
     assert_eq!(request.await.unwrap().unwrap().text().await.unwrap(), "at last");
     gateway.ended.await.unwrap().unwrap();
+}
+
+/// Else a page that shows an order would hold a gateway up to the end of its grace, and be cut off then.
+#[tokio::test]
+async fn a_stop_ends_a_stream_of_events_in_order() {
+    let gateway = Gateway::with_service().await;
+    let (sender, receiver) = mpsc::channel(1);
+    *gateway.things.streams.lock().unwrap() = Some(receiver);
+    let mut response = gateway.request(Method::GET, "/api/v1/stream").send().await.unwrap();
+    sender.send("data: 1\n\n").await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "data: 1\n\n");
+    gateway.leaving.cancel();
+    assert_eq!(response.chunk().await.unwrap(), None, "an end, not an error");
+    tokio::time::timeout(Duration::from_secs(4), gateway.ended).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
