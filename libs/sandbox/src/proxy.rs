@@ -1,8 +1,9 @@
 //! A small TCP proxy between a process and a server: its connections can be reset, delayed, cut, and forgotten. With
-//! several servers behind it, it deals connections out in turn and passes over who refuses.
+//! several servers behind it, it deals connections out in turn and passes over who refuses; which servers these are may
+//! change, as behind the address of a cluster's service.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ const CHUNK_BYTES: usize = 16 * 1024;
 pub struct Proxy {
     address: SocketAddr,
     weather: watch::Sender<Weather>,
+    behind: Arc<Behind>,
     accepting: JoinHandle<()>,
 }
 
@@ -56,8 +58,14 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).await?;
         let address = listener.local_addr()?;
         let weather = watch::Sender::new(Weather::default());
-        let accepting = tokio::spawn(accept(listener, Arc::new(Behind::new(servers)), weather.clone()));
-        Ok(Self { address, weather, accepting })
+        let behind = Arc::new(Behind::new(servers));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&behind), weather.clone()));
+        Ok(Self { address, weather, behind, accepting })
+    }
+
+    /// From now on new connections go to these; those that there are stay where they are.
+    pub fn lead_to(&self, servers: Vec<SocketAddr>) {
+        *self.behind.servers() = servers;
     }
 
     /// Where clients connect to.
@@ -91,20 +99,25 @@ impl Drop for Proxy {
 
 /// The servers behind a proxy, in turn.
 struct Behind {
-    servers: Vec<SocketAddr>,
+    servers: Mutex<Vec<SocketAddr>>,
     turn: AtomicUsize,
 }
 
 impl Behind {
     fn new(servers: Vec<SocketAddr>) -> Self {
-        Self { servers, turn: AtomicUsize::new(0) }
+        Self { servers: Mutex::new(servers), turn: AtomicUsize::new(0) }
+    }
+
+    fn servers(&self) -> MutexGuard<'_, Vec<SocketAddr>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To the first that accepts; `None`: nobody does.
     async fn connect(&self) -> Option<TcpStream> {
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        for index in 0..self.servers.len() {
-            let server = self.servers[(first + index) % self.servers.len()];
+        let servers = self.servers().clone();
+        for index in 0..servers.len() {
+            let server = servers[(first + index) % servers.len()];
             if let Ok(stream) = TcpStream::connect(server).await {
                 return Some(stream);
             }
@@ -306,5 +319,17 @@ mod tests {
             words.push(word[0]);
         }
         assert_eq!(words, *b"122");
+    }
+
+    #[tokio::test]
+    async fn new_connections_go_where_it_leads_by_then_and_others_stay() {
+        let proxy = Proxy::start(vec![echo(b"1").await]).await.unwrap();
+        let mut before = through(&proxy).await;
+        proxy.lead_to(vec![echo(b"2").await]);
+        let mut word = [0; 1];
+        let mut after = TcpStream::connect(proxy.address()).await.unwrap();
+        timeout(LONG, after.read_exact(&mut word)).await.unwrap().unwrap();
+        assert_eq!(&word, b"2");
+        assert!(answers(&mut before, LONG).await);
     }
 }

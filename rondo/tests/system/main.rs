@@ -5,9 +5,11 @@
 
 mod alarms;
 mod audit;
+mod balancer;
 mod bench;
 mod chaos;
 mod crashes;
+mod crowd;
 mod deliveries;
 mod faults;
 mod gateway;
@@ -23,4 +25,5 @@ mod secrets;
 mod sessions;
 mod simulation;
 mod traces;
+mod upgrade;
 mod walk;

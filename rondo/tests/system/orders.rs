@@ -7,15 +7,16 @@ use serde_json::{Value, json};
 use testkit::eventually;
 use uuid::Uuid;
 
+use super::crowd::Book;
 use super::deliveries;
 use super::processes::System;
 
 /// What a customer of these tests has, in minor units.
-const DEPOSIT: i64 = 1_000_000;
+pub(crate) const DEPOSIT: i64 = 1_000_000;
 /// What one item costs.
-const PRICE: i64 = 100;
+pub(crate) const PRICE: i64 = 100;
 /// How much of a position there is.
-const AVAILABLE: i64 = 100_000;
+pub(crate) const AVAILABLE: i64 = 100_000;
 /// How long everything accepted may take to its end once nothing is in its way.
 pub(crate) const END_WITHIN: Duration = Duration::from_secs(90);
 
@@ -71,6 +72,35 @@ impl Shop {
         self.accepted.extend(placed.into_iter().flatten());
     }
 
+    /// Everything that a crowd was told is so, every order has reached its end, and the books of all services agree.
+    pub(crate) async fn agrees_with(&self, system: &System, book: &Book) {
+        eventually(END_WITHIN, "every order to reach its end", async || {
+            let open = "SELECT count(*) FROM sagas WHERE finished_at IS NULL";
+            (system.number("orchestrator", open).await == 0).then_some(())
+        })
+        .await;
+        let pending = "SELECT count(*) FROM orders WHERE status = 'pending'";
+        assert_eq!(system.number("orchestrator", pending).await, 0, "no order is left undecided");
+        eventually(END_WITHIN, "every confirmed order's items to be sold", async || {
+            (system.number("stock", "SELECT sum(reserved)::bigint FROM positions").await == 0).then_some(())
+        })
+        .await;
+        let deposited = |customer: &Uuid| DEPOSIT + book.deposited.get(customer).copied().unwrap_or_default();
+        let expected = audit::Expected {
+            orders: book.told.clone(),
+            put_in_stock: self.positions.iter().map(|position| (*position, AVAILABLE)).collect(),
+            deposited: self.customers.iter().map(|customer| (*customer, deposited(customer))).collect(),
+        };
+        // The letters of the last orders are on their way.
+        let clean = async || audit_against(system, &expected).await.is_clean().then_some(());
+        if tokio::time::timeout(END_WITHIN, eventually(END_WITHIN * 2, "clean books", clean)).await.is_err() {
+            panic!("{:#?}", audit_against(system, &expected).await);
+        }
+        let kept = system.number("orchestrator", "SELECT count(*) FROM orders").await;
+        assert_eq!(usize::try_from(kept).unwrap(), book.told.len(), "orders that nobody was told of");
+        assert_eq!(system.dead_letters().await, 0);
+    }
+
     /// Everything accepted has reached its end, and the books of all services agree.
     pub(crate) async fn settled(&self, system: &System) {
         let ended = eventually(END_WITHIN, "every accepted order to reach its end", async || {
@@ -113,6 +143,11 @@ async fn place_one(system: &System, through: &str, customer: Uuid, body: Value) 
 
 /// The independent check over the databases.
 pub(crate) async fn audit(system: &System) -> audit::Report {
+    audit_against(system, &audit::Expected::default()).await
+}
+
+/// The same, and that all of this is there.
+pub(crate) async fn audit_against(system: &System, expected: &audit::Expected) -> audit::Report {
     let urls = audit::DatabaseUrls {
         billing: system.postgres.url("rondo_billing"),
         stock: system.postgres.url("rondo_stock"),
@@ -120,5 +155,5 @@ pub(crate) async fn audit(system: &System) -> audit::Report {
         orchestrator: system.postgres.url("rondo_orchestrator"),
         notification: system.postgres.url("rondo_notification"),
     };
-    audit::audit(&urls).await.unwrap()
+    audit::audit_against(&urls, expected).await.unwrap()
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use messaging::rights::Work;
 use migrations::rights::{Area, MIGRATOR, Owner, apply, steps};
@@ -151,7 +151,13 @@ impl System {
             }
         }
         command.env("PUBLIC_ADDR", public.to_string()).env("INTERNAL_ADDR", internal.to_string());
-        command.envs(environment.iter().copied());
+        for (name, value) in environment {
+            // What is empty is not there.
+            match value.is_empty() {
+                true => command.env_remove(name),
+                false => command.env(name, value),
+            };
+        }
         if let Some(log) = &self.log {
             command.stderr(File::options().create(true).append(true).open(log).unwrap());
         }
@@ -199,10 +205,18 @@ impl System {
 
     /// Tells a process to stop and waits until it has.
     pub(crate) async fn stop(&mut self, name: &str) {
+        self.stop_within(name, Duration::from_secs(20)).await;
+    }
+
+    /// Tells a process to stop; how long that took.
+    pub(crate) async fn stop_within(&mut self, name: &str, within: Duration) -> Duration {
+        let began = Instant::now();
         self.signal(name, Signal::SIGTERM);
         let child = &mut self.processes.get_mut(name).unwrap().child;
-        let status = tokio::time::timeout(Duration::from_secs(20), child.wait()).await;
-        assert!(status.expect("it stops in time").unwrap().success(), "{name} stops in order");
+        let status = tokio::time::timeout(within, child.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("{name} has not stopped after {within:?}"));
+        assert!(status.unwrap().success(), "{name} stops in order");
+        began.elapsed()
     }
 
     /// Sends a signal to a process.
