@@ -1,4 +1,4 @@
-//! A private NATS server with JetStream on disk.
+//! A private NATS server with JetStream on disk; or several that are one cluster.
 
 use std::{
     fs,
@@ -47,6 +47,8 @@ pub struct NatsOptions {
 
 /// A running (or stopped, killed, frozen) private NATS server. Dropping it kills the server, without waiting.
 pub struct Nats {
+    name: String,
+    membership: Option<Membership>,
     home: PathBuf,
     port: u16,
     durable: bool,
@@ -55,12 +57,61 @@ pub struct Nats {
     daemon: Daemon,
 }
 
+/// A server's place in a cluster.
+struct Membership {
+    /// Where the others reach it.
+    peer: u16,
+    /// Where each of them is reached.
+    peers: Vec<u16>,
+    /// Where it tells of itself by HTTP.
+    monitor: u16,
+}
+
+impl Membership {
+    fn config(&self) -> String {
+        let routes: Vec<_> = self.peers.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
+        // Clients know one address, as that of a cluster's Service, and are not told of others.
+        format!(
+            "http: \"127.0.0.1:{}\"\ncluster {{\n  name: rondo\n  listen: \"127.0.0.1:{}\"\n  no_advertise: true\n  \
+             routes: [{}]\n}}\n",
+            self.monitor,
+            self.peer,
+            routes.join(", "),
+        )
+    }
+}
+
 impl Nats {
     /// Starts a server and waits until it accepts connections with JetStream on.
     ///
     /// # Errors
     /// Each says what to do: nothing installed, too old, busy port, a server that ended (with its log).
     pub async fn start(options: NatsOptions) -> Result<Self, Error> {
+        Self::start_as("rondo".to_owned(), None, options).await
+    }
+
+    /// Starts so many servers that are one cluster, each in a folder of its own below the given one; the name of a
+    /// server is that of its folder. They accept connections, and may still have to find a leader.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_cluster(size: usize, options: NatsOptions) -> Result<Vec<Self>, Error> {
+        let peers: Vec<u16> = (0..size).map(|_| free_port()).collect();
+        let mut servers = Vec::with_capacity(size);
+        for (index, peer) in peers.iter().enumerate() {
+            let name = format!("nats-{index}");
+            let membership = Membership { peer: *peer, peers: peers.clone(), monitor: free_port() };
+            let options = NatsOptions { dir: options.dir.join(&name), port: None, ..options.clone() };
+            servers.push(Self::start_as(name, Some(membership), options).await?);
+        }
+        Ok(servers)
+    }
+
+    async fn start_as(
+        name: String,
+        membership: Option<Membership>,
+        options: NatsOptions,
+    ) -> Result<Self, Error> {
         let program = find_nats(&options.tools)?;
         fs::create_dir_all(&options.dir).map_err(while_doing(format!("create {}", options.dir.display())))?;
         let home =
@@ -75,6 +126,8 @@ impl Nats {
             process: None,
         };
         let mut server = Self {
+            name,
+            membership,
             home,
             port: 0,
             durable: options.durable,
@@ -114,15 +167,29 @@ impl Nats {
     fn config(&self) -> String {
         // Two minutes is the server's own default; a machine that dies may lose what it acknowledged meanwhile.
         let sync_interval = if self.durable { "always" } else { "2m" };
+        let membership = self.membership.as_ref().map(Membership::config).unwrap_or_default();
         format!(
-            "server_name: rondo\n\
+            "server_name: {}\n\
              listen: \"127.0.0.1:{}\"\n\
              jetstream {{\n  store_dir: {:?}\n  sync_interval: {sync_interval}\n  max_file_store: {STREAMS_MAX}\n}}\n\
-             {}",
+             {membership}{}",
+            self.name,
             self.port,
             self.home.join("jetstream"),
             self.configuration,
         )
+    }
+
+    /// What it is called among others.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where a member of a cluster tells of itself by HTTP; stays the same over restarts.
+    #[must_use]
+    pub fn monitor_url(&self) -> Option<String> {
+        self.membership.as_ref().map(|membership| format!("http://127.0.0.1:{}", membership.monitor))
     }
 
     /// The port on 127.0.0.1; stays the same over restarts.

@@ -19,4 +19,4 @@ pub use process::{Process, SIGNING_KEY, TestBed, service_token, token, token_for
 pub use rights::{Guarded, assert_rights_sufficed, guarded_database, users, violations};
 pub use road::{Road, Said, command_item, delete_stream, event_item};
 pub use sandbox::free_port;
-pub use servers::{database, nats, nats_with, own_postgres, postgres, tool};
+pub use servers::{database, nats, nats_cluster, nats_with, own_postgres, postgres, tool};

@@ -62,7 +62,18 @@ pub async fn nats() -> Nats {
     nats_with(String::new()).await
 }
 
-/// The same, with more of its configuration: who may use it and what for.
+/// Three of them that are one cluster, synced to disk. They may still have to find a leader.
+///
+/// # Panics
+/// When they cannot be started.
+pub async fn nats_cluster(configuration: String) -> Vec<Nats> {
+    let tools = vec![PathBuf::from(TOOLS)];
+    let options =
+        NatsOptions { dir: run_dir::fresh("nats"), port: None, durable: true, configuration, tools };
+    Nats::start_cluster(3, options).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same as [`nats`], with more of its configuration: who may use it and what for.
 ///
 /// # Panics
 /// When it cannot be started.

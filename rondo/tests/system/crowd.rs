@@ -150,9 +150,9 @@ impl Somebody {
         let too_expensive = turn % 9 == 8;
         let quantity = if too_expensive { 2 * DEPOSIT / PRICE } else { 1 };
         let mut body = json!({ "items": [{ "position_id": position, "quantity": quantity }] });
-        if turn % 2 == 0 {
-            let day = chrono::Utc::now().date_naive() + chrono::Days::new(2 + turn as u64 % 20);
-            body["delivery"] = json!({ "slot": format!("{day}T{:02}:00:00Z", turn % 10 + 8) });
+        if turn % 4 == 0 {
+            let day = chrono::Utc::now().date_naive() + chrono::Days::new(rand::random_range(2..25));
+            body["delivery"] = json!({ "slot": format!("{day}T{:02}:00:00Z", rand::random_range(8..20)) });
         }
         let asked = Instant::now();
         let request = self.request(Method::POST, "/api/v1/order").json(&body);

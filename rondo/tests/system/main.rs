@@ -18,6 +18,7 @@ mod observed;
 mod orders;
 mod pasted;
 mod processes;
+mod quorum;
 mod receiver;
 mod replicas;
 mod rights;

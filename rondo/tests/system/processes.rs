@@ -12,7 +12,7 @@ use messaging::rights::Work;
 use migrations::rights::{Area, MIGRATOR, Owner, apply, steps};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sandbox::{Nats, Postgres};
+use sandbox::{Nats, Postgres, Proxy};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, Statement};
 use secrecy::ExposeSecret;
 use service::config::Seeds;
@@ -43,6 +43,10 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) struct System {
     pub(crate) postgres: Postgres,
     pub(crate) nats: Nats,
+    /// The others, where NATS is a cluster.
+    pub(crate) nats_peers: Vec<Nats>,
+    /// The one address of all of them.
+    nats_service: Option<Proxy>,
     /// Who the services are at NATS.
     pub(crate) seeds: Seeds,
     /// Whether somebody tries what he may not; else nobody must.
@@ -63,7 +67,7 @@ struct Process {
 impl Drop for System {
     fn drop(&mut self) {
         if !self.refuses_something {
-            testkit::assert_rights_sufficed(&self.nats);
+            self.nats_servers().for_each(testkit::assert_rights_sufficed);
         }
     }
 }
@@ -86,12 +90,41 @@ impl System {
     /// Servers of its own, databases up to date, and these processes.
     pub(crate) async fn start(layout: &[(&str, &[&str])]) -> Self {
         let (configuration, seeds) = testkit::users(&works());
-        let (postgres, nats) = tokio::join!(testkit::own_postgres(), testkit::nats_with(configuration));
+        let nats = async { vec![testkit::nats_with(configuration).await] };
+        let (postgres, nats) = tokio::join!(testkit::own_postgres(), nats);
+        Self::start_on(postgres, nats, None, seeds, layout).await
+    }
+
+    /// The same on three NATS servers and with three copies of every stream, behind one address.
+    pub(crate) async fn start_on_a_cluster(layout: &[(&str, &[&str])]) -> Self {
+        let (configuration, seeds) = testkit::users(&works());
+        let (postgres, nats) = tokio::join!(testkit::own_postgres(), testkit::nats_cluster(configuration));
+        let servers = nats.iter().map(|server| SocketAddr::from(([127, 0, 0, 1], server.port())));
+        let service = Proxy::start(servers.collect()).await.unwrap();
+        Self::start_on(postgres, nats, Some(service), seeds, layout).await
+    }
+
+    async fn start_on(
+        postgres: Postgres,
+        mut nats: Vec<Nats>,
+        nats_service: Option<Proxy>,
+        seeds: Seeds,
+        layout: &[(&str, &[&str])],
+    ) -> Self {
         let areas = SERVICES.map(Area::of);
         let superuser = |database: Option<&str>| postgres.superuser_url(database.unwrap_or("postgres"));
         apply(&steps(Owner::Made(MIGRATOR), &areas, &|_| None), superuser).await.unwrap();
-        let mut system =
-            Self { postgres, nats, seeds, refuses_something: false, processes: BTreeMap::new(), log: None };
+        let nats_peers = nats.split_off(1);
+        let mut system = Self {
+            postgres,
+            nats: nats.remove(0),
+            nats_peers,
+            nats_service,
+            seeds,
+            refuses_something: false,
+            processes: BTreeMap::new(),
+            log: None,
+        };
         let mut migrate = system.rondo(&["migrate", "all"]);
         for service in SERVICES {
             let url = system.postgres.url_as(MIGRATOR, None, &database(service));
@@ -112,7 +145,8 @@ impl System {
     pub(crate) fn rondo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rondo"));
         command.args(arguments).kill_on_drop(true).stdin(Stdio::null());
-        command.env("LOG", "warn").env("NATS_URL", self.nats.url());
+        command.env("LOG", "warn").env("NATS_URL", self.nats_url());
+        command.env("NATS_REPLICAS", self.nats_servers().count().to_string());
         command.env("AUTH_SIGNING_KEY", testkit::SIGNING_KEY);
         command.env("DRAIN_SECONDS", "0").env("SHUTDOWN_GRACE_SECONDS", "5");
         for service in SERVICES {
@@ -122,6 +156,24 @@ impl System {
             );
         }
         command
+    }
+
+    /// Where processes find NATS.
+    pub(crate) fn nats_url(&self) -> String {
+        self.nats_service
+            .as_ref()
+            .map_or_else(|| self.nats.url(), |service| format!("nats://{}", service.address()))
+    }
+
+    /// All servers that NATS is.
+    pub(crate) fn nats_servers(&self) -> impl Iterator<Item = &Nats> {
+        std::iter::once(&self.nats).chain(&self.nats_peers)
+    }
+
+    /// One of them by its name.
+    pub(crate) fn nats_server(&mut self, name: &str) -> &mut Nats {
+        let all = std::iter::once(&mut self.nats).chain(&mut self.nats_peers);
+        all.into_iter().find(|server| server.name() == name).unwrap()
     }
 
     /// Starts a gateway in front of the processes; from here on clients come through it.
