@@ -18,6 +18,7 @@ mod percentiles;
 mod progress;
 mod report;
 mod run;
+mod scale_out;
 mod scene;
 mod system;
 mod targets;
@@ -63,6 +64,8 @@ async fn measure(
         targets::measure(&mut bench).await?
     } else if arguments.overload {
         overload::measure(&mut bench).await?
+    } else if arguments.scale_out {
+        scale_out::measure(&mut bench).await?
     } else {
         all_runs(&mut bench).await?;
         Vec::new()

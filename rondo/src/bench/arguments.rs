@@ -18,6 +18,9 @@ pub(crate) struct BenchArguments {
     /// Measure the capacity, then let twice of it arrive, and fail when a bound of docs/reliability.md is broken.
     #[arg(long, conflicts_with_all = ["rate", "compare_batching"])]
     pub(super) overload: bool,
+    /// Measure 1, 2 and 4 processes of every service, one after the other, and print what each costs beside one.
+    #[arg(long, conflicts_with_all = ["targets", "overload", "rate", "compare_batching", "replicas", "base_url"])]
+    pub(super) scale_out: bool,
     /// Seconds that are measured in each run [default: 20; with --targets 10, with --overload 60].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: Option<u64>,
@@ -50,8 +53,8 @@ pub(crate) struct BenchArguments {
     #[arg(long, conflicts_with = "base_url")]
     compare_batching: bool,
     /// So many processes of every service, instead of one process for all of them.
-    #[arg(long, default_value_t = 1, conflicts_with = "base_url", value_parser = clap::value_parser!(u32).range(1..=2))]
-    replicas: u32,
+    #[arg(long, conflicts_with = "base_url", value_parser = clap::value_parser!(u32).range(1..=8))]
+    replicas: Option<u32>,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     pub(super) json: bool,

@@ -196,6 +196,26 @@ impl Own {
         programs.into_iter().map(|(name, pids)| (name, cpu_seconds(&pids))).collect()
     }
 
+    /// By service, where each has processes of its own.
+    pub(super) fn cpu_seconds_by_service(&self) -> BTreeMap<String, f64> {
+        let mut seconds = BTreeMap::new();
+        for process in &self.processes {
+            let Some((service, _)) = process.name.split_once('-') else { continue };
+            let pid = process.child.id().and_then(|pid| i32::try_from(pid).ok());
+            *seconds.entry(service.to_owned()).or_default() += pid.map_or(0.0, |pid| cpu_seconds(&[pid]));
+        }
+        seconds
+    }
+
+    /// On disk, without PostgreSQL's log, which is written anew in place.
+    pub(super) fn stored_bytes(&self) -> BTreeMap<&'static str, f64> {
+        let folders = [
+            ("postgres", self.postgres.home().join("data").join("base")),
+            ("nats", self.nats.home().join("jetstream")),
+        ];
+        folders.into_iter().map(|(name, folder)| (name, bytes_below(&folder) as f64)).collect()
+    }
+
     /// By program.
     pub(super) fn memory_bytes(&self) -> BTreeMap<&'static str, u64> {
         let programs =
@@ -219,6 +239,17 @@ impl Own {
             progress.note(&format!("logs and data are kept in {}", self.dir.display()));
         }
     }
+}
+
+/// What the files of a folder and of those in it hold. A file that is gone meanwhile holds nothing.
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(of) if of.is_dir() => bytes_below(&entry.path()),
+        Ok(of) => of.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
 }
 
 /// With the keys that `rondo up` then finds in its data folder.

@@ -45,6 +45,8 @@ pub(super) struct Bench<'a> {
 pub(super) struct Window {
     pub(super) from: DateTime<Utc>,
     pub(super) cpu_seconds: BTreeMap<&'static str, f64>,
+    /// By service, where each has processes of its own.
+    pub(super) cpu_seconds_by_service: BTreeMap<String, f64>,
     /// At the end.
     pub(super) memory_bytes: BTreeMap<&'static str, u64>,
     /// The most that was seen, looking once a second.
@@ -70,7 +72,7 @@ impl<'a> Bench<'a> {
     ) -> anyhow::Result<Self> {
         let market = Market::open(arguments, system, progress).await?;
         let observer = Observer::connect(system).await?;
-        let setup = Setup { batching: true, replicas: 1 };
+        let setup = Setup { batching: true, replicas: None };
         let (runs, before, told) = (Vec::new(), Work::default(), HashMap::new());
         let mut bench = Self { arguments, system, progress, runs, observer, market, setup, before, told };
         bench.before = bench.settled().await?;
@@ -142,6 +144,7 @@ impl<'a> Bench<'a> {
         let step = self.progress.steps(name, scene.warm_up + scene.seconds);
         tokio::time::sleep_until(plan.counts_from.into()).await;
         let (from, cpu_before) = (Utc::now(), self.system.cpu_seconds());
+        let by_service_before = self.system.cpu_seconds_by_service();
         let sagas_before = self.system.metrics().await?.sum(SAGAS_FINISHED);
         let mut answers = plan.answers.load(Ordering::Relaxed);
         let mut memory_bytes_max = self.system.memory_bytes();
@@ -155,6 +158,8 @@ impl<'a> Bench<'a> {
         }
         tokio::time::sleep_until(plan.ends_at.into()).await;
         let (to, cpu_after) = (Utc::now(), self.system.cpu_seconds());
+        let by_service = self.system.cpu_seconds_by_service().into_iter();
+        let by_service = by_service.map(|(name, after)| (name.clone(), after - by_service_before[&name]));
         let memory_bytes = self.system.memory_bytes();
         keep_larger(&mut memory_bytes_max, &memory_bytes);
         let sagas_after = self.system.metrics().await?.sum(SAGAS_FINISHED);
@@ -164,6 +169,7 @@ impl<'a> Bench<'a> {
         Ok(Window {
             from,
             cpu_seconds: cpu_after.into_iter().map(used).collect(),
+            cpu_seconds_by_service: by_service.collect(),
             memory_bytes,
             memory_bytes_max,
             sagas: finished.map_or(sagas_after - sagas_before, |finished| finished.count),

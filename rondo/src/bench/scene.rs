@@ -7,16 +7,16 @@ use std::time::Duration;
 pub(super) struct Setup {
     /// Whether a loop decides more than one input a transaction.
     pub(super) batching: bool,
-    /// 1: all services in one process. More: so many processes of every service.
-    pub(super) replicas: u32,
+    /// So many processes of every service; none: one process for all services.
+    pub(super) replicas: Option<u32>,
 }
 
 impl Setup {
     /// What it adds to a run's name.
     pub(super) fn note(self) -> String {
         let batching = if self.batching { "" } else { ", batching off" };
-        let replicas =
-            if self.replicas > 1 { format!(", {} of every service", self.replicas) } else { String::new() };
+        let replicas = self.replicas.map(|replicas| format!(", {replicas} of every service"));
+        let replicas = replicas.unwrap_or_default();
         format!("{replicas}{batching}")
     }
 }

@@ -79,8 +79,8 @@ impl System {
         let step = progress.step(format!("starting the services again{}", setup.note()));
         own.end_processes().await;
         self.places = match setup.replicas {
-            1 => own.up(&self.operator, setup.batching)?,
-            replicas => own.serve_separately(replicas, setup.batching)?,
+            None => own.up(&self.operator, setup.batching)?,
+            Some(replicas) => own.serve_separately(replicas, setup.batching)?,
         };
         self.ready().await?;
         step.done();
@@ -188,6 +188,16 @@ impl System {
         let mut seconds = self.own.as_ref().map(Own::cpu_seconds).unwrap_or_default();
         seconds.insert("load", own_cpu_seconds());
         seconds
+    }
+
+    /// CPU seconds used so far, by service; where one process has all of them, nothing.
+    pub(super) fn cpu_seconds_by_service(&self) -> BTreeMap<String, f64> {
+        self.own.as_ref().map(Own::cpu_seconds_by_service).unwrap_or_default()
+    }
+
+    /// Bytes that PostgreSQL and NATS keep on disk, if they are the bench's own.
+    pub(super) fn stored_bytes(&self) -> BTreeMap<&'static str, f64> {
+        self.own.as_ref().map(Own::stored_bytes).unwrap_or_default()
     }
 
     /// Bytes in memory, by program; of a given system only the bench's own.

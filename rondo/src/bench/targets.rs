@@ -7,7 +7,7 @@ use super::idle;
 use super::run::Bench;
 use super::scene::{Mix, Scene, Setup};
 
-const TOGETHER: Setup = Setup { batching: true, replicas: 1 };
+const TOGETHER: Setup = Setup { batching: true, replicas: None };
 
 pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>> {
     let arguments = bench.arguments;
@@ -35,7 +35,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
     figures.push(Figure::new("one hot account", "% of 256 clients", AtLeast(70.0), share(hot_account)));
     let half = bench.run(&arguments.open(most / 2.0)).await?.decided_after_ms.p99;
     figures.push(Figure::new("half of that rate by a clock, p99", "ms", AtMost(50.0), half));
-    bench.serve(Setup { replicas: 2, ..TOGETHER }).await?;
+    bench.serve(Setup { replicas: Some(2), ..TOGETHER }).await?;
     let two = bench.run(&spread).await?.sagas_per_second;
     let two_hot = bench.run(&hot(&spread, 0, 100)).await?.sagas_per_second;
     figures.push(Figure::new("two of every service", "% of 256 clients", AtLeast(65.0), share(two)));

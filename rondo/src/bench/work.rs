@@ -76,6 +76,8 @@ pub(super) struct Work {
     pub(super) statements: BTreeMap<String, f64>,
     /// Of the whole server's write-ahead log.
     pub(super) log_bytes: f64,
+    /// That PostgreSQL and NATS keep, by program.
+    pub(super) stored_bytes: BTreeMap<&'static str, f64>,
     /// Sagas that ended.
     pub(super) sagas: f64,
     pub(super) messages: f64,
@@ -138,6 +140,7 @@ impl Observer {
     /// Everything that is counted, as of now.
     pub(super) async fn look(&self, system: &System) -> anyhow::Result<Work> {
         let mut work = Work::of(&system.metrics().await?);
+        work.stored_bytes = system.stored_bytes();
         for (service, db) in &self.databases {
             for row in db.query_all_raw(plain(TABLES)).await? {
                 let table: String = row.try_get_by_index(0)?;
@@ -219,6 +222,9 @@ impl Work {
         let commits = self.commits.iter().map(|(name, now)| (name.clone(), less(name, now, &before.commits)));
         let statements = self.statements.iter();
         let statements = statements.map(|(name, now)| (name.clone(), less(name, now, &before.statements)));
+        let stored = self.stored_bytes.iter();
+        let stored =
+            stored.map(|(name, now)| (*name, now - before.stored_bytes.get(name).copied().unwrap_or_default()));
         let batches = self.batches.iter().map(|(name, now)| {
             let before = before.batches.get(name).copied().unwrap_or_default();
             let batches = Batches {
@@ -233,6 +239,7 @@ impl Work {
             commits: commits.collect(),
             statements: statements.collect(),
             log_bytes: self.log_bytes - before.log_bytes,
+            stored_bytes: stored.collect(),
             sagas: self.sagas - before.sagas,
             messages: self.messages - before.messages,
             items: self.items - before.items,

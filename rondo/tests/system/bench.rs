@@ -37,6 +37,20 @@ async fn under_twice_the_load_it_carries_its_own_and_refuses_the_rest_at_once() 
 
 #[tokio::test]
 #[ignore = "long: make proof"]
+async fn one_two_and_four_of_every_service_share_the_work_and_the_books_add_up() {
+    let found = bench(&["--scale-out", "--seconds", "5", "--warm-up", "2", "--clients", "64"]).await;
+    let runs = found["runs"].as_array().unwrap();
+    let replicas: Vec<_> = runs.iter().map(|run| run["replicas"].as_u64().unwrap()).collect();
+    assert_eq!(replicas, [1, 2, 2, 4, 4], "spread, and on one hot account");
+    for run in runs {
+        assert!(run["sagas_per_second"].as_f64().unwrap() > 2.0, "{run}");
+        assert_eq!(run["cpu_seconds_per_1000_sagas_by_service"].as_object().unwrap().len(), 7, "{run}");
+    }
+    assert_eq!(found["figures"].as_array().unwrap().len(), 6, "{found}");
+}
+
+#[tokio::test]
+#[ignore = "long: make proof"]
 async fn with_and_without_batches_two_of_every_service_carry_hot_orders_that_come_by_a_clock() {
     let hot = ["--hot-position-percent", "50", "--hot-account-percent", "50"];
     let short = ["--rate", "10", "--seconds", "4", "--warm-up", "2", "--replicas", "2", "--compare-batching"];

@@ -21,7 +21,8 @@ pub(in crate::bench) struct Run {
     /// Of an open loop.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     orders_per_second: Vec<f64>,
-    replicas: u32,
+    /// None: one process for all services.
+    replicas: Option<u32>,
     batching: bool,
     hot_position_percent: u8,
     hot_account_percent: u8,
@@ -40,6 +41,8 @@ pub(in crate::bench) struct Run {
     pub(super) unexpected: BTreeMap<String, u64>,
     /// By program; only what is known.
     pub(in crate::bench) cpu_seconds_per_1000_sagas: BTreeMap<&'static str, f64>,
+    /// Where each has processes of its own.
+    pub(in crate::bench) cpu_seconds_per_1000_sagas_by_service: BTreeMap<String, f64>,
     /// By program, at the end.
     pub(super) memory_mib: BTreeMap<&'static str, f64>,
     /// By program, the most.
@@ -52,6 +55,8 @@ pub(in crate::bench) struct Run {
     pub(super) statements_per_saga: BTreeMap<String, f64>,
     pub(super) commits_per_saga: BTreeMap<String, f64>,
     pub(super) log_kib_per_saga: f64,
+    /// Of files, by program: what stays, and what its pages and segments leave free.
+    pub(super) stored_kib_per_saga: BTreeMap<&'static str, f64>,
     pub(super) messages_per_saga: f64,
     pub(super) items_per_saga: f64,
     pub(super) batches_per_saga: BTreeMap<String, f64>,
@@ -113,6 +118,11 @@ impl Run {
                 .iter()
                 .map(|(name, s)| (*name, by_1000(*s)))
                 .collect(),
+            cpu_seconds_per_1000_sagas_by_service: window
+                .cpu_seconds_by_service
+                .iter()
+                .map(|(name, s)| (name.clone(), by_1000(*s)))
+                .collect(),
             memory_mib: mib(&window.memory_bytes),
             memory_mib_max: mib(&window.memory_bytes_max),
             row_writes_per_saga: by_saga(written),
@@ -121,6 +131,9 @@ impl Run {
             statements_per_saga: each_by_saga(&work.statements),
             commits_per_saga: each_by_saga(&work.commits),
             log_kib_per_saga: by_saga(work.log_bytes) / 1024.0,
+            stored_kib_per_saga: (work.stored_bytes.iter())
+                .map(|(name, bytes)| (*name, by_saga(*bytes) / 1024.0))
+                .collect(),
             messages_per_saga: by_saga(work.messages),
             items_per_saga: by_saga(work.items),
             batches_per_saga: by_service(&|loops| by_saga(loops.count)),

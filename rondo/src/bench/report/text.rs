@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table};
 
 use super::{Report, Run};
 use crate::bench::percentiles::Percentiles;
+use crate::services::Service;
 
 const PROGRAMS: [&str; 4] = ["services", "postgres", "nats", "load"];
 const LOOPS: [&str; 5] = ["orchestrator", "billing", "stock", "delivery", "notification"];
@@ -67,8 +68,18 @@ fn runs(report: &Report) -> Table {
     line("unexpected answers", &|run| run.unexpected.values().sum::<u64>().to_string());
     for program in PROGRAMS {
         line(&format!("CPU s per 1,000 sagas: {program}"), &|run| {
-            figure(run.cpu_seconds_per_1000_sagas.get(program), 3)
+            let all: f64 = run.cpu_seconds_per_1000_sagas.values().sum();
+            let own = run.cpu_seconds_per_1000_sagas.get(program);
+            let share = own.map(|own| format!(" ({:.0} %)", 100.0 * own / all.max(f64::MIN_POSITIVE)));
+            figure(own, 3) + &share.unwrap_or_default()
         });
+    }
+    if report.runs.iter().any(|run| !run.cpu_seconds_per_1000_sagas_by_service.is_empty()) {
+        for service in Service::ALL {
+            line(&format!("CPU s per 1,000 sagas: {}", service.name()), &|run| {
+                figure(run.cpu_seconds_per_1000_sagas_by_service.get(service.name()), 3)
+            });
+        }
     }
     for program in PROGRAMS {
         line(&format!("memory, at the end / most, MiB: {program}"), &|run| {
@@ -84,6 +95,11 @@ fn runs(report: &Report) -> Table {
             figure(counted.then(|| run.statements_per_saga.values().sum::<f64>()).as_ref(), 3)
         });
         line("commits per saga", &|run| format!("{:.3}", run.commits_per_saga.values().sum::<f64>()));
+        for program in ["postgres", "nats"] {
+            line(&format!("kept on disk, KiB per saga: {program}"), &|run| {
+                figure(run.stored_kib_per_saga.get(program), 2)
+            });
+        }
         line("write-ahead log, KiB per saga", &|run| format!("{:.2}", run.log_kib_per_saga));
     }
     line("NATS messages per saga", &|run| format!("{:.3}", run.messages_per_saga));
