@@ -29,18 +29,39 @@ pub(crate) fn make(data_dir: &Path) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// One does not start, and says why.
 pub(crate) async fn start_servers(dir: &Path, keys: &Keys) -> anyhow::Result<(Postgres, Nats)> {
+    let (postgres, mut nats) = start_servers_with(dir, keys, 1).await?;
+    Ok((postgres, nats.remove(0)))
+}
+
+/// The same with a cluster of so many NATS servers, if they are more than one.
+///
+/// # Errors
+/// One does not start, and says why.
+pub(crate) async fn start_servers_with(
+    dir: &Path,
+    keys: &Keys,
+    nats_servers: usize,
+) -> anyhow::Result<(Postgres, Vec<Nats>)> {
     let configuration = keys.authorization_for_trials()?;
     let postgres = PostgresOptions { dir: dir.join(POSTGRES), port: None, durable: true, template: None };
     let nats =
         NatsOptions { dir: dir.join(NATS), port: None, durable: true, configuration, tools: Vec::new() };
-    match tokio::join!(Postgres::start(postgres), Nats::start(nats)) {
+    let nats = async {
+        match nats_servers {
+            1 => Ok(vec![Nats::start(nats).await?]),
+            size => Nats::start_cluster(size, nats).await,
+        }
+    };
+    match tokio::join!(Postgres::start(postgres), nats) {
         (Ok(postgres), Ok(nats)) => Ok((postgres, nats)),
         (Ok(mut postgres), Err(error)) => {
             postgres.stop().await?;
             Err(error.into())
         }
         (Err(error), Ok(mut nats)) => {
-            nats.stop().await?;
+            for server in &mut nats {
+                server.stop().await?;
+            }
             Err(error.into())
         }
         (Err(error), Err(_)) => Err(error.into()),

@@ -55,6 +55,9 @@ pub(crate) struct BenchArguments {
     /// So many processes of every service, instead of one process for all of them.
     #[arg(long, conflicts_with = "base_url", value_parser = clap::value_parser!(u32).range(1..=8))]
     replicas: Option<u32>,
+    /// So many NATS servers in one cluster, and as many copies of every stream, instead of one server.
+    #[arg(long, default_value = "1", value_parser = ["1", "3", "5"], conflicts_with = "base_url")]
+    nats_servers: String,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     pub(super) json: bool,
@@ -96,6 +99,11 @@ impl BenchArguments {
     pub(super) fn seconds(&self) -> u64 {
         let default = if self.targets { 10 } else { 20 };
         self.seconds.unwrap_or(if self.overload { 60 } else { default })
+    }
+
+    /// Servers of a NATS of its own: a majority of an even number is no smaller than that of the next odd one.
+    pub(super) fn nats_servers(&self) -> usize {
+        self.nats_servers.parse().unwrap_or(1)
     }
 
     /// What is ordered.

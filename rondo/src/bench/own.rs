@@ -43,7 +43,8 @@ pub(super) struct Places {
 pub(super) struct Own {
     dir: PathBuf,
     postgres: Postgres,
-    nats: Nats,
+    /// One, or a cluster.
+    nats: Vec<Nats>,
     keys: Keys,
     counts_statements: bool,
     processes: Vec<Process>,
@@ -65,11 +66,15 @@ impl Places {
 
 impl Own {
     /// Starts fresh servers in a folder below `data_dir`.
-    pub(super) async fn start(data_dir: &Path, progress: &Progress) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        data_dir: &Path,
+        nats_servers: usize,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
         let dir = run_folder::make(data_dir)?;
         let step = progress.step(format!("starting fresh servers in {}", dir.display()));
         // Nobody has served anything yet: an error says all that there is to be known.
-        let started = start_servers(&dir).await.inspect_err(|_| run_folder::remove(&dir));
+        let started = start_servers(&dir, nats_servers).await.inspect_err(|_| run_folder::remove(&dir));
         let (postgres, nats, keys) = started?;
         let mut own = Self { dir, postgres, nats, keys, counts_statements: false, processes: Vec::new() };
         match count_statements(&mut own.postgres).await.context("counting statements") {
@@ -89,7 +94,7 @@ impl Own {
         command.env("RONDO_DATA_DIR", self.dir.join("up"));
         // Not as arguments, which everybody on the machine can read.
         command.env("RONDO_EXTERNAL_POSTGRES", self.postgres.superuser_url("postgres"));
-        command.env("RONDO_EXTERNAL_NATS", self.nats.url());
+        command.env("RONDO_EXTERNAL_NATS", self.nats[0].url());
         command.envs(self.keys.environment(&SERVICES));
         command.env("RONDO_OPERATOR_EMAIL", &operator.email);
         command.env("RONDO_OPERATOR_PASSWORD", operator.password.expose_secret());
@@ -111,7 +116,7 @@ impl Own {
                     let password = Some(self.keys.password(&role));
                     command.env(variable, self.postgres.url_as(&role, password, &database));
                 }
-                command.env("NATS_URL", self.nats.url()).envs(self.keys.environment(&[service.name()]));
+                command.env("NATS_URL", self.nats[0].url()).envs(self.keys.environment(&[service.name()]));
                 command.env("AUTH_SIGNING_KEY_FILE", self.dir.join("up").join("signing-key.pem"));
                 if let Some(auth) = self.processes.first() {
                     command.env("AUTH_INTERNAL_URL", &auth.internal);
@@ -133,6 +138,7 @@ impl Own {
     fn rondo(&self, arguments: &[&str], batching: bool) -> anyhow::Result<Command> {
         let mut command = child::command(arguments)?;
         command.envs(CHEAP_PASSWORDS).env("ACCESS_TOKEN_SECONDS", TOKEN_SECONDS);
+        command.env("NATS_REPLICAS", self.nats.len().to_string());
         if !batching {
             command.env("BATCH_INPUTS_MAX", "1");
         }
@@ -192,7 +198,7 @@ impl Own {
     /// By program.
     pub(super) fn cpu_seconds(&self) -> BTreeMap<&'static str, f64> {
         let programs =
-            [("services", self.pids()), ("postgres", self.postgres.pids()), ("nats", self.nats.pids())];
+            [("services", self.pids()), ("postgres", self.postgres.pids()), ("nats", self.nats.iter().flat_map(Nats::pids).collect())];
         programs.into_iter().map(|(name, pids)| (name, cpu_seconds(&pids))).collect()
     }
 
@@ -209,17 +215,15 @@ impl Own {
 
     /// On disk, without PostgreSQL's log, which is written anew in place.
     pub(super) fn stored_bytes(&self) -> BTreeMap<&'static str, f64> {
-        let folders = [
-            ("postgres", self.postgres.home().join("data").join("base")),
-            ("nats", self.nats.home().join("jetstream")),
-        ];
-        folders.into_iter().map(|(name, folder)| (name, bytes_below(&folder) as f64)).collect()
+        let tables = bytes_below(&self.postgres.home().join("data").join("base"));
+        let streams: u64 = self.nats.iter().map(|server| bytes_below(&server.home().join("jetstream"))).sum();
+        BTreeMap::from([("postgres", tables as f64), ("nats", streams as f64)])
     }
 
     /// By program.
     pub(super) fn memory_bytes(&self) -> BTreeMap<&'static str, u64> {
         let programs =
-            [("services", self.pids()), ("postgres", self.postgres.pids()), ("nats", self.nats.pids())];
+            [("services", self.pids()), ("postgres", self.postgres.pids()), ("nats", self.nats.iter().flat_map(Nats::pids).collect())];
         programs.into_iter().map(|(name, pids)| (name, memory_bytes(&pids))).collect()
     }
 
@@ -227,10 +231,13 @@ impl Own {
     pub(super) async fn stop(&mut self, remove: bool, progress: &Progress) {
         let step = progress.step("stopping the servers");
         self.end_processes().await;
-        for stopped in [self.nats.stop().await, self.postgres.stop().await] {
-            if let Err(error) = stopped {
+        for server in &mut self.nats {
+            if let Err(error) = server.stop().await {
                 tracing::warn!(%error, "a server");
             }
+        }
+        if let Err(error) = self.postgres.stop().await {
+            tracing::warn!(%error, "a server");
         }
         step.done();
         if remove {
@@ -253,9 +260,9 @@ fn bytes_below(folder: &Path) -> u64 {
 }
 
 /// With the keys that `rondo up` then finds in its data folder.
-async fn start_servers(dir: &Path) -> anyhow::Result<(Postgres, Nats, Keys)> {
+async fn start_servers(dir: &Path, nats_servers: usize) -> anyhow::Result<(Postgres, Vec<Nats>, Keys)> {
     let keys = Keys::made(&dir.join("up").join("rights"))?;
-    let (postgres, nats) = run_folder::start_servers(dir, &keys).await?;
+    let (postgres, nats) = run_folder::start_servers_with(dir, &keys, nats_servers).await?;
     Ok((postgres, nats, keys))
 }
 

@@ -24,6 +24,7 @@ pub(super) struct Report {
     users: u32,
     positions: u32,
     own_servers: bool,
+    nats_servers: usize,
     cores: usize,
     runs: Vec<Run>,
     /// Target and reached.
@@ -53,6 +54,7 @@ impl Report {
             users: arguments.users,
             positions: arguments.positions,
             own_servers,
+            nats_servers: arguments.nats_servers(),
             cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
             runs,
             figures,

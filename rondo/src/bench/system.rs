@@ -1,7 +1,6 @@
 //! The system that is measured: one of its own on fresh, durable servers, or a given one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -47,7 +46,7 @@ impl System {
         let given = &arguments.given;
         let parts = (&given.base_url, &given.internal_url, &given.operator_email, &given.operator_password);
         let (Some(base_url), Some(internal_url), Some(email), Some(password)) = parts else {
-            return Self::start_own(client, &arguments.data_dir, progress).await;
+            return Self::start_own(client, arguments, progress).await;
         };
         let base_url = base_url.trim_end_matches('/').to_owned();
         Ok(Self {
@@ -59,8 +58,12 @@ impl System {
         })
     }
 
-    async fn start_own(client: Client, data_dir: &Path, progress: &Progress) -> anyhow::Result<Self> {
-        let mut own = Own::start(data_dir, progress).await?;
+    async fn start_own(
+        client: Client,
+        arguments: &BenchArguments,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
+        let mut own = Own::start(&arguments.data_dir, arguments.nats_servers(), progress).await?;
         let operator = Operator {
             email: "operator@example.com".to_owned(),
             password: format!("{:032x}", rand::random::<u128>()).into(),

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use service::http::CONNECTION_UNUSED_MAX;
+
 use super::manifests::{Manifests, OVERLAYS, Pods, file, list, text};
 
 /// The services, in a Deployment each, and who else has one.
@@ -13,6 +15,8 @@ const DEPLOYMENTS: [&str; 9] =
 const INTERNAL_GRACE_SECONDS: u64 = 1;
 /// The longest `Prefer: wait` (libs/service/src/http/prefer.rs).
 const LONGEST_WAIT_SECONDS: u64 = 30;
+/// As long a process goes on serving that is to end.
+const DRAIN_SECONDS: &str = "DRAIN_SECONDS";
 /// Kubernetes wants it, and the processes' own is 15.
 const SHUTDOWN_GRACE_SECONDS: &str = "SHUTDOWN_GRACE_SECONDS";
 
@@ -118,11 +122,11 @@ pub(crate) fn ends(manifests: &Manifests) -> Vec<String> {
     let mut problems = Vec::new();
     for pods in manifests.ours().into_iter().filter(|pods| pods.kind == "Deployment") {
         let grace = seconds(manifests, &pods, SHUTDOWN_GRACE_SECONDS);
-        let pause = pods.container()["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap_or(0);
+        let pause = seconds(manifests, &pods, DRAIN_SECONDS);
         let needed = pause + grace + INTERNAL_GRACE_SECONDS + if pods.name == "gateway" { 0 } else { grace };
         let given = pods.spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
-        if pause == 0 {
-            problems.push(format!("{} stops to listen while it is still sent requests", pods.name));
+        if pause <= CONNECTION_UNUSED_MAX.as_secs() {
+            problems.push(format!("{} ends connections that others are about to use", pods.name));
         }
         if given <= needed {
             problems.push(format!("{} is killed after {given} s, and may need {needed} s", pods.name));

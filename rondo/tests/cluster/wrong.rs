@@ -41,7 +41,7 @@ const WRONG: [(Check, &str, &str, &str); 38] = [
         "is killed after 36 s",
     ),
     (programs::ends, "\"value\":\"35\"", "\"value\":\"30\"", "cuts off who waits"),
-    (programs::ends, "\"preStop\":{\"sleep\"", "\"postStart\":{\"sleep\"", "stops to listen"),
+    (programs::ends, r#""DRAIN_SECONDS":"5""#, r#""DRAIN_SECONDS":"3""#, "about to use"),
     (programs::copies, r#""NATS_REPLICAS":"3""#, r#""NATS_REPLICAS":"5""#, "wants 5 copies on 3 servers"),
     (
         secrets::are_there,

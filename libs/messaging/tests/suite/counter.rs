@@ -14,6 +14,7 @@ use sandbox::Nats;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 use serde::{Deserialize, Serialize};
 use testkit::Road;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Add to a counter. 13 panics, 5 can wait; a sum below zero breaks the table's CHECK.
@@ -118,6 +119,33 @@ impl Decider for Called {
     }
 }
 
+/// The same, whose rows come when the test lets them.
+pub(crate) struct Held(pub(crate) Counters, pub(crate) Arc<Semaphore>);
+
+impl Decider for Held {
+    const SERVICE: &'static str = "counter";
+    type Input = Add;
+    type Answer = i64;
+    type Set = Rows<CounterRow>;
+
+    fn decode(&self, item: &Item<'_>) -> Result<Add, DecodeError> {
+        self.0.decode(item)
+    }
+
+    async fn load(&self, tx: &mut Transaction, inputs: &[&Add]) -> Result<Self::Set, BatchError> {
+        let _let = self.1.acquire().await;
+        self.0.load(tx, inputs).await
+    }
+
+    fn decide(&self, set: &mut Self::Set, add: &Add, now: Timestamp) -> Decided<i64> {
+        self.0.decide(set, add, now)
+    }
+
+    fn save(&self, set: &Self::Set, changes: &mut Changes) {
+        changes.save(set);
+    }
+}
+
 /// A database with counters, a NATS, and the way to both.
 pub(crate) struct Bench {
     pub(crate) nats: Nats,
@@ -158,11 +186,21 @@ impl Bench {
     }
 
     pub(crate) async fn start_within<D: Decider>(&self, decider: D, limits: LoopLimits) -> Handle<D> {
+        self.start_in(&self.runtime, decider, limits).await
+    }
+
+    /// Starts a loop that ends when this runtime does.
+    pub(crate) async fn start_in<D: Decider>(
+        &self,
+        runtime: &Runtime,
+        decider: D,
+        limits: LoopLimits,
+    ) -> Handle<D> {
         let db = connect(&self.url).await;
-        let publisher = Publisher::start("counter", self.bus.clone(), db.clone(), &self.runtime);
+        let publisher = Publisher::start("counter", self.bus.clone(), db.clone(), runtime);
         let sources = vec![Source::commands("counter")];
         let pools = Pools { writer: &db, reader: &self.db };
-        messaging::start(decider, pools, &self.bus, &publisher, sources, limits, &self.runtime)
+        messaging::start(decider, pools, &self.bus, &publisher, sources, limits, runtime)
     }
 
     pub(crate) async fn number(&self, sql: &str) -> i64 {

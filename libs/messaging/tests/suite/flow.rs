@@ -1,17 +1,20 @@
 //! What arrives is decided, committed and answered; batches form by themselves; what stops, stops in
 //! order.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::PullConsumer;
 use contracts::{Command, Outcome};
-use messaging::{CallError, LoopLimits, Publisher};
+use messaging::{CallError, LoopLimits, Publisher, Runtime};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 use testkit::{command_item, eventually};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::counter::{Add, Bench, Called, PATIENT};
+use crate::counter::{Add, Bench, Called, Held, PATIENT};
 
 fn adds(count: usize, counter_id: Uuid) -> Vec<Add> {
     vec![Add { counter_id, amount: 1 }; count]
@@ -62,6 +65,41 @@ async fn messages_that_can_wait_share_a_transaction_and_hold_nobody_up() {
     })
     .await;
     assert_eq!(bench.batches.load(Ordering::Relaxed), 2);
+}
+
+/// Else nobody had it before the ack wait of 30 s is over.
+#[tokio::test]
+async fn what_a_stopping_process_had_only_pulled_goes_to_others_at_once() {
+    let bench = Bench::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    // One in hand, one in the queue: the others wait where they were pulled to.
+    let limits = LoopLimits { batch_inputs_max: 1, ..LoopLimits::default() };
+    let _stopping = bench.start_within(Held(bench.counters(), Arc::clone(&gate)), limits).await;
+    let counter = Uuid::now_v7();
+    let add = Add { counter_id: counter, amount: 1 };
+    let client = async_nats::connect(bench.nats.url()).await.unwrap();
+    let jetstream = async_nats::jetstream::new(client);
+    let pulled = async {
+        eventually(Duration::from_secs(10), "all to be pulled", async || {
+            let consumer: PullConsumer =
+                jetstream.get_consumer_from_stream("counter", "CMD_COUNTER").await.ok()?;
+            (consumer.cached_info().num_ack_pending == 8).then_some(())
+        })
+        .await;
+    };
+    let road = &bench.road;
+    let asked = futures::future::join_all((0..8).map(|_| road.ask(&add)));
+    let mut asked = std::pin::pin!(asked);
+    tokio::select! {
+        () = pulled => {}
+        _ = &mut asked => panic!("nothing is decided before the gate is open"),
+    }
+    bench.runtime.shutdown.cancel();
+    gate.add_permits(1);
+    let other = Runtime::default();
+    let _other = bench.start_in(&other, bench.counters(), LoopLimits::default()).await;
+    assert_eq!(asked.await.len(), 8);
+    assert_eq!(bench.number("SELECT value FROM counters").await, 8);
 }
 
 #[tokio::test]

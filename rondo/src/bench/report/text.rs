@@ -25,6 +25,9 @@ pub(super) fn of(report: &Report) -> String {
     if report.own_servers {
         text += "Own durable servers; passwords hashed cheaply, tokens that last, all else as in rondo up.\n";
     }
+    if report.nats_servers > 1 {
+        text += &format!("{} NATS servers, as many copies of every stream.\n", report.nats_servers);
+    }
     if report.runs.len() > WIDE {
         text += "\n";
         for (number, run) in (1..).zip(&report.runs) {
