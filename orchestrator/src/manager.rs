@@ -168,7 +168,7 @@ impl<W: Workflow> WorkflowManager<W> {
         let pools = Pools { writer: &writer, reader: &reader };
         let handle = messaging::start(decider, pools, bus, &publisher, sources::<W>(), limits, runtime);
         sweep::start(handle.clone(), bus.clone(), reader.clone(), Arc::clone(&admission), runtime);
-        waiters::hear_others(W::NAME, bus.clone(), Arc::clone(&waiters), runtime);
+        waiters::hear_others(W::NAME, bus.clone(), Arc::clone(&waiters), reader.clone(), runtime);
         Ok(Self { handle, waiters, admission, reader })
     }
 

@@ -1,17 +1,23 @@
 //! Those who wait for a decision: handlers with `Prefer: wait`. The replica that decides wakes its own
-//! with the row itself and tells the others the id; what is lost on the way costs a look at the end of
-//! the wait.
+//! with the row itself and tells the others the id; these read all that they were told in one statement.
+//! What is lost on the way costs a look at the end of the wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
+use messaging::rows::{Hold, Record, Rows, Transaction};
 use messaging::{Bus, Runtime, wake_subject};
+use sea_orm::DatabaseConnection;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 /// Commits whose ids may wait to be told to other replicas; more are not told.
 const TOLD_MAX: usize = 256;
+
+/// A database that takes longer holds up nobody who could be woken by the next words.
+const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// Callers by the key they wait for.
 pub(crate) struct Waiters<R> {
@@ -28,7 +34,7 @@ pub(crate) struct Waiting<R> {
 
 impl<R> Waiting<R> {
     /// The decided row; `None` when the time is up, or when it must be read because another replica
-    /// decided.
+    /// decided and its row could not be read with the others.
     pub(crate) async fn within(mut self, wait: Duration) -> Option<R> {
         tokio::time::timeout(wait, &mut self.woken).await.ok()?.ok()?
     }
@@ -88,11 +94,30 @@ impl<R: Clone + Send + 'static> Waiters<R> {
         let _ = self.tell.try_send(ids);
     }
 
-    /// These were decided somewhere: whoever still waits here has to look.
-    fn look(&self, ids: &[Uuid]) {
+    /// Those of these for which somebody waits here.
+    fn waited_for(&self, ids: Vec<Uuid>) -> Vec<Uuid> {
+        let waiting = self.lock();
+        ids.into_iter().filter(|key| waiting.contains_key(key)).collect()
+    }
+}
+
+impl<R: Record + Clone> Waiters<R> {
+    /// These were decided somewhere: wakes those who wait here, with what was read of them.
+    async fn look(&self, ids: Vec<Uuid>, reader: &DatabaseConnection) {
+        let wanted = self.waited_for(ids);
+        if wanted.is_empty() {
+            return;
+        }
+        let mut tx = Transaction::Optimistic(reader.get_postgres_connection_pool().clone());
+        // Who gets no row looks for himself.
+        let read = Rows::<R>::load(&mut tx, &wanted, Hold::Unlocked);
+        let rows = tokio::time::timeout(READ_WITHIN, read).await.ok().and_then(Result::ok);
         let mut waiting = self.lock();
-        for caller in ids.iter().filter_map(|key| waiting.remove(key)).flatten() {
-            let _ = caller.send(None);
+        for key in wanted {
+            let row = rows.as_ref().and_then(|rows| rows.get(key));
+            for caller in waiting.remove(&key).into_iter().flatten() {
+                let _ = caller.send(row.cloned());
+            }
         }
     }
 }
@@ -103,11 +128,12 @@ impl<R> Waiters<R> {
     }
 }
 
-/// Hears what other replicas decided.
-pub(crate) fn hear_others<R: Clone + Send + 'static>(
+/// Hears what other replicas decided. What comes while it reads is read together.
+pub(crate) fn hear_others<R: Record + Clone + 'static>(
     workflow: &'static str,
     bus: Bus,
     waiters: Arc<Waiters<R>>,
+    reader: DatabaseConnection,
     runtime: &Runtime,
 ) {
     let shutdown = runtime.shutdown.clone();
@@ -115,8 +141,11 @@ pub(crate) fn hear_others<R: Clone + Send + 'static>(
         let listen = async {
             match bus.woken(&wake_subject(workflow)).await {
                 Ok(mut woken) => {
-                    while let Some(ids) = woken.next().await {
-                        waiters.look(&ids);
+                    while let Some(mut ids) = woken.next().await {
+                        while let Some(Some(more)) = woken.next().now_or_never() {
+                            ids.extend(more);
+                        }
+                        waiters.look(ids, &reader).await;
                     }
                 }
                 Err(error) => {
