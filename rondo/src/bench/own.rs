@@ -197,8 +197,11 @@ impl Own {
 
     /// By program.
     pub(super) fn cpu_seconds(&self) -> BTreeMap<&'static str, f64> {
-        let programs =
-            [("services", self.pids()), ("postgres", self.postgres.pids()), ("nats", self.nats.iter().flat_map(Nats::pids).collect())];
+        let programs = [
+            ("services", self.pids()),
+            ("postgres", self.postgres.pids()),
+            ("nats", self.nats.iter().flat_map(Nats::pids).collect()),
+        ];
         programs.into_iter().map(|(name, pids)| (name, cpu_seconds(&pids))).collect()
     }
 
@@ -222,8 +225,11 @@ impl Own {
 
     /// By program.
     pub(super) fn memory_bytes(&self) -> BTreeMap<&'static str, u64> {
-        let programs =
-            [("services", self.pids()), ("postgres", self.postgres.pids()), ("nats", self.nats.iter().flat_map(Nats::pids).collect())];
+        let programs = [
+            ("services", self.pids()),
+            ("postgres", self.postgres.pids()),
+            ("nats", self.nats.iter().flat_map(Nats::pids).collect()),
+        ];
         programs.into_iter().map(|(name, pids)| (name, memory_bytes(&pids))).collect()
     }
 

@@ -223,8 +223,8 @@ impl Work {
         let statements = self.statements.iter();
         let statements = statements.map(|(name, now)| (name.clone(), less(name, now, &before.statements)));
         let stored = self.stored_bytes.iter();
-        let stored =
-            stored.map(|(name, now)| (*name, now - before.stored_bytes.get(name).copied().unwrap_or_default()));
+        let stored = stored
+            .map(|(name, now)| (*name, now - before.stored_bytes.get(name).copied().unwrap_or_default()));
         let batches = self.batches.iter().map(|(name, now)| {
             let before = before.batches.get(name).copied().unwrap_or_default();
             let batches = Batches {

@@ -222,10 +222,13 @@ impl Somebody {
     /// Registers, logs in, takes new tokens, logs out; and once more.
     async fn come_and_go(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let who = json!({ "email": format!("{}@example.com", Uuid::now_v7()), "password": "correct horse" });
+            let who =
+                json!({ "email": format!("{}@example.com", Uuid::now_v7()), "password": "correct horse" });
             let post = |path: &str, body: &Value| self.request(Method::POST, path).json(body);
             self.ask("register", &[201], post("/api/v1/register", &who)).await;
-            let Some((_, session)) = self.ask("login", &[200], post("/api/v1/login", &who)).await else { continue };
+            let Some((_, session)) = self.ask("login", &[200], post("/api/v1/login", &who)).await else {
+                continue;
+            };
             let refresh = json!({ "refresh_token": session["refresh_token"] });
             let refreshed = self.ask("refresh", &[200], post("/api/v1/token/refresh", &refresh)).await;
             let Some((_, session)) = refreshed else { continue };

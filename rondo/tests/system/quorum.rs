@@ -105,7 +105,9 @@ async fn meta_leader(system: &System) -> String {
 /// Has a server lead a stream.
 async fn hand_over(client: &async_nats::Client, jetstream: &jetstream::Context, stream: &str, to: &str) {
     eventually(WITHIN, "the stream to be led by the leader of the servers", async || {
-        if jetstream.get_stream(stream).await.ok()?.cached_info().cluster.as_ref()?.leader.as_deref() == Some(to) {
+        if jetstream.get_stream(stream).await.ok()?.cached_info().cluster.as_ref()?.leader.as_deref()
+            == Some(to)
+        {
             return Some(());
         }
         let wish = serde_json::json!({ "placement": { "preferred": to } }).to_string();
@@ -134,7 +136,8 @@ async fn the_leader_of_three_nats_servers_dies_twice_and_nothing_is_lost() {
     in_step(&jetstream).await;
 
     let shop = Shop::open(&system, CUSTOMERS, 3).await;
-    let crowd = Crowd::gather(&format!("http://{}", system.public_addr(GATEWAY)), &shop.customers, &shop.positions);
+    let crowd =
+        Crowd::gather(&format!("http://{}", system.public_addr(GATEWAY)), &shop.customers, &shop.positions);
     let mut deaths = Vec::new();
     for with_the_servers_leader in [false, true] {
         tokio::time::sleep(CALM).await;
@@ -168,7 +171,10 @@ async fn the_leader_of_three_nats_servers_dies_twice_and_nothing_is_lost() {
     }
     let [half, most, all] = book.decided_after_ms();
     eprintln!("{:#?}", book.answers);
-    eprintln!("{} orders, decided after {half} ms (p50), {most} ms (p99), {all} ms (all)", book.decided.len());
+    eprintln!(
+        "{} orders, decided after {half} ms (p50), {most} ms (p99), {all} ms (all)",
+        book.decided.len()
+    );
     assert_eq!(book.failures, Vec::<String>::new(), "requests failed");
     let asked = Instant::now();
     shop.agrees_with(&system, &book).await;

@@ -36,7 +36,10 @@ impl Times {
         let common = read("k8s/base/rondo.env");
         let of = |text: &str, name: &str| {
             let rest = text.split(name).nth(1).unwrap_or_else(|| panic!("{name} is not there"));
-            rest.chars().skip_while(|one| !one.is_ascii_digit()).take_while(char::is_ascii_digit).collect::<String>()
+            rest.chars()
+                .skip_while(|one| !one.is_ascii_digit())
+                .take_while(char::is_ascii_digit)
+                .collect::<String>()
         };
         let killed_after = of(&read("k8s/base/process.yaml"), "terminationGracePeriodSeconds:");
         Self {
@@ -59,7 +62,9 @@ struct Fleet {
 impl Fleet {
     async fn start() -> Self {
         let mut system = System::start(&[]).await;
-        system.log = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("upgrade-{}.log", uuid::Uuid::now_v7())));
+        system.log = Some(
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("upgrade-{}.log", uuid::Uuid::now_v7())),
+        );
         let services = Balancer::start(&KINDS).await;
         let mut fleet = Self { system, services, times: Times::of_the_manifests() };
         for kind in KINDS {
@@ -77,7 +82,8 @@ impl Fleet {
 
     /// Starts a process that knows the others by the names of their Services, and of keys only its own.
     fn launch(&mut self, kind: &'static str, name: &str) {
-        let url = |kind: &str| (format!("{}_PUBLIC_URL", kind.to_uppercase()), self.services.public_url(kind));
+        let url =
+            |kind: &str| (format!("{}_PUBLIC_URL", kind.to_uppercase()), self.services.public_url(kind));
         let mut environment: Vec<_> = KINDS.into_iter().filter(|kind| *kind != GATEWAY).map(url).collect();
         let grace = if kind == GATEWAY { &self.times.gateways_grace } else { &self.times.grace };
         let key = if kind == "auth" { testkit::SIGNING_KEY } else { "" };
@@ -137,7 +143,10 @@ async fn a_rolling_upgrade_is_seen_by_no_client() {
     let book = crowd.disperse().await;
     let [half, most, all] = book.decided_after_ms();
     eprintln!("{:#?}", book.answers);
-    eprintln!("{} orders, decided after {half} ms (p50), {most} ms (p99), {all} ms (all)", book.decided.len());
+    eprintln!(
+        "{} orders, decided after {half} ms (p50), {most} ms (p99), {all} ms (all)",
+        book.decided.len()
+    );
     assert_eq!(book.failures, Vec::<String>::new(), "requests failed");
     assert_eq!(drains.len(), 2 * KINDS.len());
     assert!(book.decided.len() > 200, "there was a load");
