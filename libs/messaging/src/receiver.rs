@@ -24,14 +24,15 @@ use crate::topology::Source;
 
 /// Messages pulled ahead: what is in hand is done well inside the ack wait.
 const PULLED_AHEAD: usize = 8;
-/// A pull request stands this long before it is renewed.
-const PULL_EXPIRES: Duration = Duration::from_secs(30);
+/// A pull request stands this long before it is renewed: whatever became of it where the leader of a consumer died, it is
+/// over soon after the election.
+const PULL_EXPIRES: Duration = Duration::from_secs(5);
 /// When a message comes again that this process left to another.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// When a message comes again that a stopping process gives back: the server knows by then that it takes no more.
 const GIVEN_BACK_AFTER: Duration = Duration::from_millis(50);
 /// The server's sign of life while nothing arrives.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(2);
 /// What is said of a message that lies in the stream without having been published there.
 const STRAY: &str = "published on a subject that is not ours, and brought here";
 const PAUSE_MIN: Duration = Duration::from_millis(50);

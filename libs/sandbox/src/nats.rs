@@ -47,14 +47,20 @@ pub struct NatsOptions {
 
 /// A running (or stopped, killed, frozen) private NATS server. Dropping it kills the server, without waiting.
 pub struct Nats {
-    name: String,
-    membership: Option<Membership>,
+    member: Box<Member>,
     home: PathBuf,
     port: u16,
     durable: bool,
     configuration: String,
     program: PathBuf,
     daemon: Daemon,
+}
+
+/// Who a server is among others.
+struct Member {
+    name: String,
+    /// None: there are no others.
+    membership: Option<Membership>,
 }
 
 /// A server's place in a cluster.
@@ -126,8 +132,7 @@ impl Nats {
             process: None,
         };
         let mut server = Self {
-            name,
-            membership,
+            member: Box::new(Member { name, membership }),
             home,
             port: 0,
             durable: options.durable,
@@ -167,13 +172,13 @@ impl Nats {
     fn config(&self) -> String {
         // Two minutes is the server's own default; a machine that dies may lose what it acknowledged meanwhile.
         let sync_interval = if self.durable { "always" } else { "2m" };
-        let membership = self.membership.as_ref().map(Membership::config).unwrap_or_default();
+        let membership = self.member.membership.as_ref().map(Membership::config).unwrap_or_default();
         format!(
             "server_name: {}\n\
              listen: \"127.0.0.1:{}\"\n\
              jetstream {{\n  store_dir: {:?}\n  sync_interval: {sync_interval}\n  max_file_store: {STREAMS_MAX}\n}}\n\
              {membership}{}",
-            self.name,
+            self.member.name,
             self.port,
             self.home.join("jetstream"),
             self.configuration,
@@ -183,13 +188,13 @@ impl Nats {
     /// What it is called among others.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.member.name
     }
 
     /// Where a member of a cluster tells of itself by HTTP; stays the same over restarts.
     #[must_use]
     pub fn monitor_url(&self) -> Option<String> {
-        self.membership.as_ref().map(|membership| format!("http://127.0.0.1:{}", membership.monitor))
+        self.member.membership.as_ref().map(|membership| format!("http://127.0.0.1:{}", membership.monitor))
     }
 
     /// The port on 127.0.0.1; stays the same over restarts.
