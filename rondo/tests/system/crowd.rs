@@ -150,7 +150,7 @@ impl Somebody {
         let too_expensive = turn % 9 == 8;
         let quantity = if too_expensive { 2 * DEPOSIT / PRICE } else { 1 };
         let mut body = json!({ "items": [{ "position_id": position, "quantity": quantity }] });
-        if turn % 4 == 0 {
+        if turn.is_multiple_of(4) {
             let day = chrono::Utc::now().date_naive() + chrono::Days::new(rand::random_range(2..25));
             body["delivery"] = json!({ "slot": format!("{day}T{:02}:00:00Z", rand::random_range(8..20)) });
         }
