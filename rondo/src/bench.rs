@@ -6,6 +6,7 @@
 //! everybody's CPU can be told apart.
 
 mod arguments;
+mod backlog;
 mod connection;
 mod customers;
 mod figure;
@@ -66,6 +67,8 @@ async fn measure(
         overload::measure(&mut bench).await?
     } else if arguments.scale_out {
         scale_out::measure(&mut bench).await?
+    } else if arguments.backlog {
+        vec![backlog::measure(&mut bench, &arguments.closed(arguments.clients_max())).await?]
     } else {
         all_runs(&mut bench).await?;
         Vec::new()

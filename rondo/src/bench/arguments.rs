@@ -6,7 +6,7 @@ use clap::Args;
 use secrecy::SecretString;
 use service::config::Databases;
 
-use super::scene::{Mix, Pace, Scene, Setup};
+use super::scene::{Mix, Pace, Scene, Setup, TOGETHER};
 
 /// What is measured, and on what.
 #[derive(Debug, Args)]
@@ -21,6 +21,9 @@ pub(crate) struct BenchArguments {
     /// Measure 1, 2 and 4 processes of every service, one after the other, and print what each costs beside one.
     #[arg(long, conflicts_with_all = ["targets", "overload", "rate", "compare_batching", "replicas", "base_url"])]
     pub(super) scale_out: bool,
+    /// Let 50,000 orders wait for a participant that is away, and measure how fast they reach their end once it is back.
+    #[arg(long, conflicts_with_all = ["targets", "overload", "scale_out", "rate", "compare_batching", "replicas", "base_url"])]
+    pub(super) backlog: bool,
     /// Seconds that are measured in each run [default: 20; with --targets 10, with --overload 60].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: Option<u64>,
@@ -122,7 +125,7 @@ impl BenchArguments {
 
     /// The services of the first run.
     pub(super) fn setup(&self) -> Setup {
-        Setup { batching: true, replicas: self.replicas }
+        Setup { replicas: self.replicas, ..TOGETHER }
     }
 
     /// The services that are measured, one after the other.

@@ -6,6 +6,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::http::response::Parts;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -13,7 +14,8 @@ use tokio::net::TcpStream;
 use uuid::Uuid;
 
 /// Longer than any order should take: who gets 202 has found something wrong.
-const PREFER: HeaderValue = HeaderValue::from_static("wait=30");
+const PATIENT: HeaderValue = HeaderValue::from_static("wait=30");
+const ASYNC: HeaderValue = HeaderValue::from_static("respond-async");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Where the public listener is.
@@ -78,17 +80,7 @@ impl Connection {
 
     /// Places an order and waits for its decision.
     pub(super) async fn order(&mut self, authorization: &HeaderValue, body: Bytes) -> anyhow::Result<Answer> {
-        let mut request = Request::post("/api/v1/order").body(Full::new(body))?;
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.authority.host.clone());
-        headers.insert(AUTHORIZATION, authorization.clone());
-        headers.insert(CONTENT_TYPE, JSON);
-        headers.insert("prefer", PREFER);
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        let (parts, body) = response.into_parts();
-        // Read in any case: the connection is used again.
-        let body = body.collect().await?.to_bytes();
+        let (parts, body) = self.post(authorization, PATIENT, body).await?;
         if parts.status == StatusCode::CREATED
             && let Some(order_id) = parts.headers.get(LOCATION).and_then(last_segment)
         {
@@ -98,6 +90,36 @@ impl Connection {
             return Ok(Answer::ComeLater);
         }
         Ok(other(parts.status, &body))
+    }
+
+    /// Places an order and does not wait.
+    ///
+    /// # Errors
+    /// It was not accepted.
+    pub(super) async fn leave(&mut self, authorization: &HeaderValue, body: Bytes) -> anyhow::Result<Uuid> {
+        let (parts, body) = self.post(authorization, ASYNC, body).await?;
+        match parts.headers.get(LOCATION).and_then(last_segment) {
+            Some(order_id) if parts.status == StatusCode::ACCEPTED => Ok(order_id),
+            _ => bail!("an order was not accepted: {} {}", parts.status, String::from_utf8_lossy(&body)),
+        }
+    }
+
+    async fn post(
+        &mut self,
+        authorization: &HeaderValue,
+        prefer: HeaderValue,
+        body: Bytes,
+    ) -> anyhow::Result<(Parts, Bytes)> {
+        let mut request = Request::post("/api/v1/order").body(Full::new(body))?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.authority.host.clone());
+        headers.insert(AUTHORIZATION, authorization.clone());
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert("prefer", prefer);
+        self.sender.ready().await?;
+        let (parts, body) = self.sender.send_request(request).await?.into_parts();
+        // Read in any case: the connection is used again.
+        Ok((parts, body.collect().await?.to_bytes()))
     }
 }
 

@@ -13,6 +13,7 @@ use service::config::SERVICES;
 use tokio::process::{Child, Command};
 
 use super::progress::Progress;
+use super::scene::Setup;
 use super::system::Operator;
 use crate::processes::{cpu_seconds, memory_bytes};
 use crate::rights::Keys;
@@ -89,8 +90,8 @@ impl Own {
     }
 
     /// Starts all services in one process; it is not ready yet.
-    pub(super) fn up(&mut self, operator: &Operator, batching: bool) -> anyhow::Result<Places> {
-        let mut command = self.rondo(&["up"], batching)?;
+    pub(super) fn up(&mut self, operator: &Operator, setup: Setup) -> anyhow::Result<Places> {
+        let mut command = self.rondo(&["up"], setup)?;
         command.env("RONDO_DATA_DIR", self.dir.join("up"));
         // Not as arguments, which everybody on the machine can read.
         command.env("RONDO_EXTERNAL_POSTGRES", self.postgres.superuser_url("postgres"));
@@ -106,41 +107,69 @@ impl Own {
 
     /// Starts so many processes of every service, on the databases and with the key that `rondo up` has made.
     /// They are not ready yet.
-    pub(super) fn serve_separately(&mut self, replicas: u32, batching: bool) -> anyhow::Result<Places> {
+    pub(super) fn serve_separately(&mut self, replicas: u32, setup: Setup) -> anyhow::Result<Places> {
         for replica in 1..=replicas {
             for service in Service::ALL {
-                let mut command = self.rondo(&["serve", service.name()], batching)?;
-                for service in Service::ALL {
-                    let variable = format!("{}_DATABASE_URL", service.name().to_uppercase());
-                    let (role, database) = (role_of(service.name()), database_of(service.name()));
-                    let password = Some(self.keys.password(&role));
-                    command.env(variable, self.postgres.url_as(&role, password, &database));
-                }
-                command.env("NATS_URL", self.nats[0].url()).envs(self.keys.environment(&[service.name()]));
-                command.env("AUTH_SIGNING_KEY_FILE", self.dir.join("up").join("signing-key.pem"));
-                if let Some(auth) = self.processes.first() {
-                    command.env("AUTH_INTERNAL_URL", &auth.internal);
-                }
-                let process = self.launch(format!("{}-{replica}", service.name()), command)?;
-                self.processes.push(process);
+                self.serve(service, replica, setup)?;
             }
         }
+        Ok(self.places())
+    }
+
+    /// Starts one of them. It is not ready yet.
+    fn serve(&mut self, service: Service, replica: u32, setup: Setup) -> anyhow::Result<()> {
+        let mut command = self.rondo(&["serve", service.name()], setup)?;
+        for service in Service::ALL {
+            let variable = format!("{}_DATABASE_URL", service.name().to_uppercase());
+            let (role, database) = (role_of(service.name()), database_of(service.name()));
+            let password = Some(self.keys.password(&role));
+            command.env(variable, self.postgres.url_as(&role, password, &database));
+        }
+        command.env("NATS_URL", self.nats[0].url()).envs(self.keys.environment(&[service.name()]));
+        command.env("AUTH_SIGNING_KEY_FILE", self.dir.join("up").join("signing-key.pem"));
+        if let Some(auth) = self.processes.first() {
+            command.env("AUTH_INTERNAL_URL", &auth.internal);
+        }
+        let process = self.launch(format!("{}-{replica}", service.name()), command)?;
+        self.processes.push(process);
+        Ok(())
+    }
+
+    /// Kills the only process of a service that is served separately.
+    pub(super) async fn end(&mut self, service: Service) -> anyhow::Result<()> {
+        let name = format!("{}-1", service.name());
+        let index = self.processes.iter().position(|process| process.name == name);
+        let mut process = self.processes.remove(index.with_context(|| format!("there is no {name}"))?);
+        process.child.kill().await.context(name)
+    }
+
+    /// Starts it anew; it is not ready yet.
+    pub(super) fn begin_again(&mut self, service: Service, setup: Setup) -> anyhow::Result<Places> {
+        self.serve(service, 1, setup)?;
+        Ok(self.places())
+    }
+
+    /// Of processes of every service.
+    fn places(&self) -> Places {
         let orchestrators = || self.processes.iter().filter(|one| one.name.starts_with("orchestrator"));
-        Ok(Places {
+        Places {
             base: self.processes[0].public.clone(),
             orders: orchestrators().map(|one| one.public.clone()).collect(),
             orchestrator: orchestrators().map(|one| one.internal.clone()).next().unwrap_or_default(),
             internal: self.processes.iter().map(|one| one.internal.clone()).collect(),
-        })
+        }
     }
 
     /// This very program, as it is measured.
-    fn rondo(&self, arguments: &[&str], batching: bool) -> anyhow::Result<Command> {
+    fn rondo(&self, arguments: &[&str], setup: Setup) -> anyhow::Result<Command> {
         let mut command = child::command(arguments)?;
         command.envs(CHEAP_PASSWORDS).env("ACCESS_TOKEN_SECONDS", TOKEN_SECONDS);
         command.env("NATS_REPLICAS", self.nats.len().to_string());
-        if !batching {
+        if !setup.batching {
             command.env("BATCH_INPUTS_MAX", "1");
+        }
+        if let Some(open_sagas_max) = setup.open_sagas_max {
+            command.env("OPEN_SAGAS_MAX", open_sagas_max.to_string());
         }
         Ok(command)
     }

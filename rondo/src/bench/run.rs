@@ -16,7 +16,7 @@ use super::load::{self, Plan, Tally};
 use super::percentiles::Percentiles;
 use super::progress::Progress;
 use super::report::{Books, Run};
-use super::scene::{Scene, Setup};
+use super::scene::{Scene, Setup, TOGETHER};
 use super::system::System;
 use super::work::{Observer, Work};
 
@@ -72,7 +72,7 @@ impl<'a> Bench<'a> {
     ) -> anyhow::Result<Self> {
         let market = Market::open(arguments, system, progress).await?;
         let observer = Observer::connect(system).await?;
-        let setup = Setup { batching: true, replicas: None };
+        let setup = TOGETHER;
         let (runs, before, told) = (Vec::new(), Work::default(), HashMap::new());
         let mut bench = Self { arguments, system, progress, runs, observer, market, setup, before, told };
         bench.before = bench.settled().await?;
@@ -199,8 +199,21 @@ impl<'a> Bench<'a> {
         self.observer.look(self.system).await
     }
 
+    /// Those who order, and what there is.
+    pub(super) fn market(&self) -> &Market {
+        &self.market
+    }
+
+    /// Orders that the audit has to find as their clients were told.
+    pub(super) fn were_told(&mut self, told: impl IntoIterator<Item = (Uuid, Told)>) {
+        self.told.extend(told);
+    }
+
     /// Waits until no saga is open.
-    async fn quiet(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// That takes too long.
+    pub(super) async fn quiet(&self) -> anyhow::Result<()> {
         let began = Instant::now();
         loop {
             let open = self.observer.open_sagas(self.system).await?;

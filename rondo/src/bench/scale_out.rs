@@ -5,7 +5,7 @@
 use super::figure::Bound::{AtLeast, AtMost};
 use super::figure::Figure;
 use super::run::Bench;
-use super::scene::{Mix, Scene, Setup};
+use super::scene::{Mix, Scene, Setup, TOGETHER};
 
 const COUNTS: [u32; 3] = [1, 2, 4];
 
@@ -14,7 +14,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
     let spread = arguments.closed(arguments.clients_max());
     let (mut figures, mut one) = (Vec::new(), None);
     for count in COUNTS {
-        bench.serve(Setup { batching: true, replicas: Some(count) }).await?;
+        bench.serve(Setup { replicas: Some(count), ..TOGETHER }).await?;
         let run = bench.run(&spread).await?;
         let seen = (run.sagas_per_second, run.cpu_seconds_per_1000_sagas());
         let Some((sagas, cpu)) = one else {

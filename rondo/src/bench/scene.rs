@@ -9,7 +9,12 @@ pub(super) struct Setup {
     pub(super) batching: bool,
     /// So many processes of every service; none: one process for all services.
     pub(super) replicas: Option<u32>,
+    /// So many sagas may be open, if not as many as usual.
+    pub(super) open_sagas_max: Option<u64>,
 }
+
+/// Everything in one process, as `rondo up` is.
+pub(super) const TOGETHER: Setup = Setup { batching: true, replicas: None, open_sagas_max: None };
 
 impl Setup {
     /// What it adds to a run's name.

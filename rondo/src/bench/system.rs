@@ -14,7 +14,7 @@ use super::customers::log_in;
 use super::metrics::Metrics;
 use super::own::{Own, Places};
 use super::progress::Progress;
-use super::scene::Setup;
+use super::scene::{Setup, TOGETHER};
 use crate::processes::{own_cpu_seconds, own_memory_bytes};
 use crate::services::Service;
 
@@ -68,7 +68,7 @@ impl System {
             email: "operator@example.com".to_owned(),
             password: format!("{:032x}", rand::random::<u128>()).into(),
         };
-        let places = own.up(&operator, true)?;
+        let places = own.up(&operator, TOGETHER)?;
         let mut databases = Databases::default();
         for service in Service::ALL {
             databases.set(service.name(), own.database_url(service));
@@ -82,12 +82,28 @@ impl System {
         let step = progress.step(format!("starting the services again{}", setup.note()));
         own.end_processes().await;
         self.places = match setup.replicas {
-            None => own.up(&self.operator, setup.batching)?,
-            Some(replicas) => own.serve_separately(replicas, setup.batching)?,
+            None => own.up(&self.operator, setup)?,
+            Some(replicas) => own.serve_separately(replicas, setup)?,
         };
         self.ready().await?;
         step.done();
         Ok(())
+    }
+
+    /// Kills the only process of a service that is served separately.
+    pub(super) async fn end(&mut self, service: Service) -> anyhow::Result<()> {
+        match &mut self.own {
+            Some(own) => own.end(service).await,
+            None => bail!("nobody ends what others have started"),
+        }
+    }
+
+    /// Starts it again, and waits until it serves.
+    pub(super) async fn begin_again(&mut self, service: Service, setup: Setup) -> anyhow::Result<()> {
+        if let Some(own) = &mut self.own {
+            self.places = own.begin_again(service, setup)?;
+        }
+        self.ready().await
     }
 
     /// Waits until a system of its own serves.

@@ -1,13 +1,12 @@
 //! `rondo bench --targets`: what is promised, measured one after the other on one system, target and reached
 //! side by side. Ratios are of runs beside each other, for a machine drifts.
 
+use super::backlog;
 use super::figure::Bound::{AtLeast, AtMost};
 use super::figure::Figure;
 use super::idle;
 use super::run::Bench;
-use super::scene::{Mix, Scene, Setup};
-
-const TOGETHER: Setup = Setup { batching: true, replicas: None };
+use super::scene::{Mix, Scene, Setup, TOGETHER};
 
 pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>> {
     let arguments = bench.arguments;
@@ -48,6 +47,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
     bench.serve(Setup { batching: false, ..TOGETHER }).await?;
     let alone = bench.run(&spread).await?.sagas_per_second;
     figures.push(Figure::new("batching brings", "times", AtLeast(1.0), most / alone.max(1.0)));
+    figures.push(backlog::measure(bench, &spread).await?);
     Ok(figures)
 }
 
