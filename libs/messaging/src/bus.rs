@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{ConnectOptions, Event, ServerAddr};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -119,6 +119,17 @@ fn log_in(options: ConnectOptions, address: ServerAddr) -> (ConnectOptions, Stri
     (options, server.to_string())
 }
 
+/// The client itself tells of it in words that are in no runbook.
+fn say(user: &str, event: &Event) {
+    match event {
+        Event::Disconnected => {
+            tracing::warn!(user, "NATS is away: nothing is sent or received until it is back");
+        }
+        Event::Connected => tracing::info!(user, "connected to NATS"),
+        _ => {}
+    }
+}
+
 impl Bus {
     /// Connects as somebody of whom the server wants no key. See [`Bus::connect_as`].
     ///
@@ -143,7 +154,7 @@ impl Bus {
         let (options, server) = log_in(ConnectOptions::new(), address);
         let by_tls = access.ca_file.is_some() || server.starts_with("tls:");
         let refusals = Arc::new(Refusals::new(user, &server, access.public_key(user)?, by_tls));
-        let told = Arc::clone(&refusals);
+        let (told, of) = (Arc::clone(&refusals), user.to_owned());
         let client = access
             .options(user, options)?
             .name(user)
@@ -153,6 +164,7 @@ impl Bus {
             .ping_interval(Duration::from_secs(5))
             .event_callback(move |event| {
                 told.hear(&event);
+                say(&of, &event);
                 std::future::ready(())
             })
             .connect(&server)

@@ -133,7 +133,7 @@ struct Task {
     emptied: Arc<Notify>,
     witnesses: Witnesses,
     headers: HeaderMap,
-    /// A stream that is missing is missing to every message.
+    /// A stream that is missing or full is that to every message.
     unpublished: Seldom,
 }
 
@@ -273,16 +273,14 @@ impl Task {
             pending = Vec::new();
             for (message, kind) in failed {
                 self.metrics.failures.increment(1);
-                if stopping || (kind == PublishErrorKind::StreamNotFound && tries >= NO_STREAM_TRIES) {
-                    if let Some(unsaid) = self.unpublished.again(std::time::Instant::now()) {
-                        tracing::warn!(
-                            service = self.service,
-                            subject = message.subject,
-                            ?kind,
-                            unsaid,
-                            "not published; it is asked again"
-                        );
-                    }
+                let gives_up =
+                    stopping || (kind == PublishErrorKind::StreamNotFound && tries >= NO_STREAM_TRIES);
+                if let Some(unsaid) = self.unpublished.again(std::time::Instant::now()) {
+                    let (service, subject) = (self.service, &message.subject);
+                    let then = if gives_up { "it is asked again" } else { "it is tried again" };
+                    tracing::warn!(service, subject, ?kind, unsaid, "not published; {then}");
+                }
+                if gives_up {
                     delivered.all = false;
                 } else {
                     pending.push(message);
