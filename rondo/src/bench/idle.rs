@@ -25,7 +25,8 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
     let memory_bytes = bench.system.memory_bytes().get("services").copied().unwrap_or_default();
     let done = bench.settled().await?.since(&before);
     step.done();
-    let grown: f64 = done.rows.values().map(|rows| rows.inserted - rows.deleted).sum();
+    // The sum of nothing is -0.
+    let grown = 0.0 + done.rows.values().map(|rows| rows.inserted - rows.deleted).sum::<f64>();
     Ok(vec![
         Figure::new("idle, CPU of everything", "% of a core", AtMost(2.0), cpu_percent),
         Figure::new("idle, tables grow", "rows", AtMost(0.0), grown),
