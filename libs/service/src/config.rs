@@ -275,7 +275,7 @@ impl Default for LoopConfig {
 /// Logs and traces.
 #[derive(Debug, Clone, Args)]
 pub struct TelemetryConfig {
-    /// What is logged: a level, or directives as `info,sqlx=warn`.
+    /// What is logged: a level, or directives as `info,sqlx=warn`; of `async_nats`, which prints messages, at most `info`.
     #[arg(id = "log", long = "log", env = "LOG", default_value_t = Self::default().filter)]
     pub filter: String,
     /// How log lines look.

@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use trace::SpanCounts;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::{LogFormat, TelemetryConfig};
 use crate::metric_names;
@@ -26,13 +27,26 @@ const SAGA_BUCKETS_SECONDS: [f64; 16] =
 /// Upper bounds of histograms that count things (inputs of a batch, messages of a publish).
 const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
+/// Libraries that print what they carry, with the most that is ever logged of them, whoever asks for more: messages have
+/// e-mail addresses, names, addresses.
+const DISCREET: [(&str, LevelFilter); 1] = [("async_nats", LevelFilter::INFO)];
+
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// What is to be logged has no meaning.
+#[derive(Debug, thiserror::Error)]
+#[error("LOG (--log) is `{filter}`: {why}; it takes a level, or directives as info,sqlx=warn")]
+pub struct FilterError {
+    filter: String,
+    /// In words: some of the parser's errors tell their sources themselves, which would be told twice.
+    why: String,
+}
 
 /// Sends log lines to the standard error stream. A second call changes nothing.
 ///
 /// # Errors
 /// The filter has no meaning.
-pub fn start_logs(config: &TelemetryConfig) -> Result<(), ParseError> {
+pub fn start_logs(config: &TelemetryConfig) -> Result<(), FilterError> {
     let is_terminal = std::io::stderr().is_terminal();
     let lines = subscriber(&config.filter, config.format, is_terminal, std::io::stderr)?;
     // An error means that a subscriber is there already: tests and `rondo up` may call twice.
@@ -40,20 +54,26 @@ pub fn start_logs(config: &TelemetryConfig) -> Result<(), ParseError> {
     Ok(())
 }
 
-fn subscriber<W>(filter: &str, format: LogFormat, ansi: bool, to: W) -> Result<Box<Subscriber>, ParseError>
+fn subscriber<W>(filter: &str, format: LogFormat, ansi: bool, to: W) -> Result<Box<Subscriber>, FilterError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let lines = fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(to);
-    Ok(match format {
+    let wanted = EnvFilter::try_new(filter)
+        .map_err(|error| FilterError { filter: filter.to_owned(), why: error.to_string() })?;
+    // No more than is wanted of the others: what nobody wants then still costs nothing.
+    let most = wanted.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let discreet = Targets::new().with_default(most).with_targets(DISCREET);
+    let lines = fmt::layer().with_writer(to);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => {
-            Box::new(lines.map_event_format(|inner| Lines { inner: inner.with_ansi(ansi), format }).finish())
+            lines.map_event_format(|inner| Lines { inner: inner.with_ansi(ansi), format }).boxed()
         }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true);
-            Box::new(lines.map_event_format(|inner| Lines { inner, format }).finish())
+            lines.map_event_format(|inner| Lines { inner, format }).boxed()
         }
-    })
+    };
+    Ok(Box::new(tracing_subscriber::registry().with(lines).with(wanted).with(discreet)))
 }
 
 /// Begins to send traces, if it is configured where to. `process` names this one among others.

@@ -92,9 +92,13 @@ mod tests {
     }
 
     fn logged(format: LogFormat, log: impl FnOnce()) -> String {
+        logged_by("info", format, log)
+    }
+
+    fn logged_by(filter: &str, format: LogFormat, log: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
-        let lines = subscriber("info", format, false, move || writer.clone()).unwrap();
+        let lines = subscriber(filter, format, false, move || writer.clone()).unwrap();
         tracing::subscriber::with_default(lines, log);
         String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
@@ -132,5 +136,34 @@ mod tests {
         let text = logged(LogFormat::Json, || of_a_step(|| tracing::error!(saga = "its own", "said")));
         assert_eq!(text.matches("\"saga\"").count(), 1, "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["saga"], "its own");
+    }
+
+    #[test]
+    fn a_library_that_prints_messages_does_not_whoever_asks_for_it() {
+        for filter in
+            ["trace", "async_nats=trace", "info,async_nats::connection=trace,async_nats::jetstream=debug"]
+        {
+            let text = logged_by(filter, LogFormat::Text, || {
+                tracing::trace!(target: "async_nats::connection", "a payload");
+                tracing::debug!(target: "async_nats::jetstream::context", "a payload in base64");
+                tracing::warn!(target: "async_nats", "slow");
+            });
+            assert!(!text.contains("a payload") && text.contains("slow"), "{filter}: {text}");
+        }
+        let text = logged_by("info,requests=debug", LogFormat::Text, || {
+            tracing::debug!(target: "requests", "wanted");
+            tracing::debug!(target: "sqlx", "not wanted");
+        });
+        assert!(text.contains("DEBUG requests: wanted") && !text.contains("not wanted"), "{text}");
+    }
+
+    #[test]
+    fn a_filter_without_meaning_is_named_once_with_where_it_stands() {
+        for filter in ["foo=bar", "[", "info,=,sqlx=loud"] {
+            let error = subscriber(filter, LogFormat::Text, false, io::sink).err().expect(filter);
+            assert!(std::error::Error::source(&error).is_none(), "{error}: nothing that would be told again");
+            let said = error.to_string();
+            assert!(said.starts_with(&format!("LOG (--log) is `{filter}`: ")), "{said}");
+        }
     }
 }
