@@ -10,9 +10,10 @@ messaging::metric_names! {
     Counter SAGAS_TURNED_BACK = "rondo_sagas_turned_back_total", Count, ["workflow", "reason"];
     /// Sagas ended by their outcome.
     Counter SAGAS_FINISHED = "rondo_sagas_finished_total", Count, ["workflow", "outcome"];
-    /// Time from a saga's beginning until its fate was decided: as long as its customer waits.
+    /// Time from a saga's beginning until its fate was decided, without the time it was paused: as long as its customer
+    /// waits.
     Histogram SAGA_DECIDED_SECONDS = "rondo_saga_decided_seconds", Seconds, ["workflow"];
-    /// Time from a saga's beginning to its end.
+    /// Time from a saga's beginning to its end, without the time it was paused.
     Histogram SAGA_SECONDS = "rondo_saga_duration_seconds", Seconds, ["workflow", "outcome"];
     /// Undos that were asked for, each once.
     Counter COMPENSATIONS = "rondo_compensations_total", Count, ["workflow", "step"];

@@ -53,7 +53,7 @@ crate::metric_names! {
     Counter OUTBOX_RESENT = "rondo_outbox_resent_total", Count, ["service"];
     /// Times that the stream of events had lost some of what it had acknowledged.
     Counter EVENTS_LOST = "rondo_events_lost_total", Count, ["service"];
-    /// Streams made, at first or again, and consumers that have delivered nothing yet.
+    /// Streams and consumers made, at first or again.
     Counter TOPOLOGY_HEALED = "rondo_topology_healed_total", Count, ["service"];
     /// Looks at streams whose settings differ from ours.
     Counter TOPOLOGY_MISMATCH = "rondo_topology_mismatch_total", Count, ["service"];

@@ -2,8 +2,8 @@
 
 use std::ops::Deref;
 
-use chrono::SubsecRound;
 use chrono::serde::{ts_microseconds, ts_microseconds_option};
+use chrono::{SubsecRound, TimeDelta};
 use contracts::{Direction, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,6 +59,9 @@ pub struct State {
     /// Its time stands still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Pause>,
+    /// How long its time stood still in pauses that are over, in microseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stood_still_us: i64,
 }
 
 /// A pause. Nothing is sent, answers are learned; what was moved to in the meantime has `attempt` 0.
@@ -69,6 +72,18 @@ pub struct Pause {
     pub since: Timestamp,
     /// What resumes it.
     pub by: PausedBy,
+}
+
+impl Pause {
+    /// Never negative: replicas' clocks may differ.
+    fn until(&self, now: Timestamp) -> TimeDelta {
+        (now - self.since).max(TimeDelta::zero())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -224,6 +239,7 @@ impl<D> Instance<D> {
             stuck: StepSet::default(),
             failed: StepSet::default(),
             paused: None,
+            stood_still_us: 0,
         };
         Self { id, version: definition.version(), state, data }
     }
@@ -273,6 +289,19 @@ impl State {
     /// [`Steps::until_answered`](crate::definition::builder::Steps::until_answered).
     pub(crate) fn is_until_answered(&self) -> bool {
         self.deadline_at >= NEVER
+    }
+
+    /// How long its time has stood still until now, in all its pauses together.
+    pub fn stood_still(&self, now: Timestamp) -> TimeDelta {
+        let still = self.paused.as_ref().map_or(TimeDelta::zero(), |pause| pause.until(now));
+        TimeDelta::microseconds(self.stood_still_us) + still
+    }
+
+    /// Its time goes on: for how long it stood still.
+    pub(crate) fn go_on(&mut self, now: Timestamp) -> TimeDelta {
+        let still = self.paused.take().map_or(TimeDelta::zero(), |pause| pause.until(now));
+        self.stood_still_us += still.num_microseconds().unwrap_or_default();
+        still
     }
 
     /// Whether its fate is known: the pivot is passed, it is turning back, or it has ended.

@@ -218,7 +218,8 @@ impl<W: Workflow> ManagerDecider<W> {
         let row = set.sagas.get(instance.id);
         let traceparent = row.and_then(|row| row.traceparent.clone());
         let trace_id = || TraceContext::parse(traceparent.as_deref()?).map(|context| context.trace_id());
-        let lasted = row.map(|row| now - row.created_at).unwrap_or_default();
+        // What was paused says nothing about how fast the others are.
+        let lasted = row.map(|row| now - row.created_at - instance.stood_still(now)).unwrap_or_default();
         for effect in effects {
             match effect {
                 Effect::Send(send) => {

@@ -17,6 +17,7 @@ mod newman;
 mod observed;
 mod orders;
 mod pasted;
+mod paused;
 mod processes;
 mod quorum;
 mod receiver;

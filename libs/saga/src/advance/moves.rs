@@ -68,7 +68,7 @@ impl<D> Turn<'_, D> {
         state.stuck_since = None;
         state.stuck = StepSet::default();
         state.failed = StepSet::default();
-        state.paused = None;
+        state.go_on(self.now);
         state.phase = Phase::Final(outcome.clone());
         self.effects.push(Effect::Finished(outcome));
     }

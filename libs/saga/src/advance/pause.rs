@@ -1,7 +1,5 @@
 //! Letting a saga's time stand still, and go on. Paused, it learns and moves, and sends nothing.
 
-use chrono::TimeDelta;
-
 use super::Turn;
 use crate::{NotAllowed, Pause, PausedBy};
 
@@ -21,13 +19,12 @@ impl<D> Turn<'_, D> {
     /// meantime it asks for now.
     pub(super) fn resume(&mut self, by: &PausedBy) -> Result<(), NotAllowed> {
         let state = &mut self.instance.state;
-        let since = match &state.paused {
-            Some(pause) if pause.by == *by => pause.since,
+        match &state.paused {
+            Some(pause) if pause.by == *by => {}
             Some(_) => return Err(NotAllowed::PausedByAnother),
             None => return Err(NotAllowed::NotPaused),
-        };
-        let stood_still = (self.now - since).max(TimeDelta::zero());
-        state.paused = None;
+        }
+        let stood_still = state.go_on(self.now);
         state.deadline_at += stood_still;
         state.wake_at = state.wake_at.map(|due| due + stood_still);
         if state.attempt == 0 {

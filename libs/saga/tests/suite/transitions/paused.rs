@@ -42,9 +42,16 @@ fn an_answer_is_learned_and_what_follows_is_sent_on_resuming() {
     assert_eq!(story.done_next(), [""; 0]);
     assert_eq!(story.saga.data.total, 700);
     assert_eq!(story.waits(), ["check_address/do"]);
+    assert_eq!(story.saga.stood_still(story.now), STOOD_STILL);
     story.now += STOOD_STILL;
     assert_eq!(story.operator(resume()), ["send check_address/do #1"]);
-    let deadline = story.history[0].at + story.definition.deadline().unwrap() + STOOD_STILL * 2;
+    story.now += STOOD_STILL;
+    assert_eq!(story.saga.stood_still(story.now), STOOD_STILL * 2, "what comes behind a pause is not in it");
+    story.operator(pause());
+    story.now += STOOD_STILL;
+    story.operator(resume());
+    assert_eq!(story.saga.stood_still(story.now), STOOD_STILL * 3, "nor is what was between two");
+    let deadline = story.history[0].at + story.definition.deadline().unwrap() + STOOD_STILL * 3;
     assert_eq!(story.saga.deadline_at, deadline);
 }
 
@@ -96,8 +103,10 @@ fn the_last_answer_ends_it_and_the_pause() {
     let mut story = Story::undoing("reserve_stock", "reserve_stock");
     story.reply("reserve_stock", Undo, healthy("reserve_stock", Undo));
     story.operator(pause());
+    story.now += STOOD_STILL;
     story.done_next();
     assert!(story.saga.is_final());
+    assert_eq!(story.saga.stood_still(story.now), STOOD_STILL);
     assert_eq!(story.saga.paused, None);
     assert_eq!(story.operator(resume()), ["ignored: the saga has ended"]);
 }

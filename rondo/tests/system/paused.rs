@@ -1,0 +1,50 @@
+//! Orders that somebody paused say nothing about how fast the others are decided.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use testkit::eventually;
+use uuid::Uuid;
+
+use super::orders::END_WITHIN;
+use super::processes::{SEPARATE, System};
+
+const PAUSES: &str = "/internal/api/v1/pauses";
+const PAUSED: Duration = Duration::from_secs(8);
+
+#[tokio::test]
+async fn the_time_of_a_pause_is_in_no_figure_of_how_long_orders_take() {
+    let system = System::start(&SEPARATE).await;
+    let (operator, customer) = (system.operator("orchestrator"), Uuid::now_v7());
+    let mut billing = json!({ "scope": "participant", "name": "billing", "reason": "maintenance" });
+    assert_eq!(operator.post(PAUSES, &billing).await.status, 200);
+    let client = system.client("orchestrator", customer);
+    let request = client.request(Method::POST, "/api/v1/order").header("Prefer", "respond-async");
+    let answer = client.send(request.json(&json!({ "price": 1 }))).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let since = "created_at < now() - interval '8 seconds'";
+    let standing = format!("SELECT count(*) FROM sagas WHERE paused_by = 'participant billing' AND {since}");
+    eventually(END_WITHIN, "it to have stood still for a while", async || {
+        (system.number("orchestrator", &standing).await == 1).then_some(())
+    })
+    .await;
+    billing["reason"] = "it is over".into();
+    assert_eq!(operator.post(&format!("{PAUSES}/resume"), &billing).await.status, 200);
+    let ended = "SELECT count(*) FROM sagas WHERE finished_at IS NOT NULL";
+    eventually(END_WITHIN, "its end", async || {
+        (system.number("orchestrator", ended).await == 1).then_some(())
+    })
+    .await;
+    let metrics = reqwest::get(format!("http://{}/metrics", system.internal_addr("orchestrator"))).await;
+    let metrics = metrics.unwrap().text().await.unwrap();
+    let figure = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name)).expect(name);
+        line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
+    };
+    for name in ["rondo_saga_decided_seconds", "rondo_saga_duration_seconds"] {
+        assert!(figure(&format!("{name}_count{{workflow=\"order\"")) == 1.0, "{name}");
+        let seconds = figure(&format!("{name}_sum{{workflow=\"order\""));
+        assert!(seconds < PAUSED.as_secs_f64() / 2.0, "{name}: {seconds}");
+    }
+}
