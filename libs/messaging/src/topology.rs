@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::{
-    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+    ConsumerInfoErrorKind, CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
 };
 use async_nats::jetstream::stream::{
     Config, ConsumerError, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream,
@@ -287,14 +287,9 @@ impl Bus {
                 stream.map_err(|error| TopologyError::get_stream(&spec.stream, &error))?
             }
         };
-        let made = stream.get_or_create_consumer(&spec.durable, consumer_config(spec)).await;
-        let consumer = made.map_err(|error| TopologyError::consumer(&spec.stream, &error));
+        let consumer = find_or_make_consumer(service, &stream, spec).await;
+        let consumer = consumer.map_err(|error| TopologyError::consumer(&spec.stream, &error));
         self.roads().looked(&name, &consumer);
-        // Nobody says whether it was there; one that was made just now, whoever made it, has delivered nothing.
-        let is_new = |consumer: &PullConsumer| consumer.cached_info().delivered.stream_sequence == 0;
-        if consumer.as_ref().is_ok_and(is_new) {
-            counter!(metric_names::TOPOLOGY_HEALED, "service" => service).increment(1);
-        }
         consumer
     }
 
@@ -309,6 +304,25 @@ impl Bus {
             tokio::time::timeout(BACKLOG_WITHIN, asked).await.ok().and_then(Result::ok);
         consumer.map_or(0, |consumer| consumer.cached_info().num_pending)
     }
+}
+
+/// Where it is missing nobody but the server can tell, so it is asked first: one that is there may have delivered nothing
+/// yet.
+async fn find_or_make_consumer(
+    service: &'static str,
+    stream: &Stream,
+    spec: &ConsumerSpec,
+) -> Result<PullConsumer, ConsumerError> {
+    let is_missing = match stream.consumer_info(&spec.durable).await {
+        Ok(_) => false,
+        Err(error) => matches!(error.kind(), ConsumerInfoErrorKind::NotFound),
+    };
+    let consumer = stream.get_or_create_consumer(&spec.durable, consumer_config(spec)).await?;
+    if is_missing {
+        counter!(metric_names::TOPOLOGY_HEALED, "service" => service).increment(1);
+        tracing::info!(stream = spec.stream, consumer = spec.durable, "consumer made");
+    }
+    Ok(consumer)
 }
 
 fn already_exists(kind: &CreateStreamErrorKind) -> bool {

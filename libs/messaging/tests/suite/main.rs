@@ -8,3 +8,4 @@ mod failures;
 mod flow;
 mod optimism;
 mod tls;
+mod topology;
