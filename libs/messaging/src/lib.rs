@@ -41,7 +41,6 @@ pub mod rights;
 mod roads;
 pub mod rows;
 mod runtime;
-mod seldom;
 mod silence;
 pub mod simulation;
 mod spans;
@@ -49,6 +48,8 @@ mod step_times;
 pub mod topology;
 mod wake;
 pub mod watch;
+
+use trace::seldom;
 
 pub use batch_loop::{LOOP_CONNECTIONS, Pools, start};
 pub use bus::{Access, Bus, ConnectError};

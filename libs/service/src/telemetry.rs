@@ -28,8 +28,10 @@ const SAGA_BUCKETS_SECONDS: [f64; 16] =
 const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// Libraries that print what they carry, with the most that is ever logged of them, whoever asks for more: messages have
-/// e-mail addresses, names, addresses.
-const DISCREET: [(&str, LevelFilter); 1] = [("async_nats", LevelFilter::INFO)];
+/// e-mail addresses, names, addresses; a receiver's answer may repeat what it was sent. What OpenTelemetry's say of each batch
+/// that was not taken is said by ours, seldom and with the receiver's address.
+const DISCREET: [(&str, LevelFilter); 2] =
+    [("async_nats", LevelFilter::INFO), ("opentelemetry", LevelFilter::OFF)];
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 

@@ -11,8 +11,10 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SamplingDecision, ShouldSample, SpanData, SpanProcessor,
 };
+use url::Url;
 
 use crate::counted::{Counted, may_wait};
+use crate::seldom::Seldom;
 
 /// Spans that may wait to be sent; about a kilobyte each.
 const QUEUE_SPANS: usize = 16_384;
@@ -50,8 +52,8 @@ pub enum StartError {
     /// A receiver beside the process is meant. TLS here would be TLS in every HTTP client of the process, each of which
     /// would read the authorities of the system, and fail where there are none.
     #[error(
-        "the receiver of traces must be http://host or http://host:port; https:// is not spoken here: let a collector \
-         beside the process send them on"
+        "the receiver of traces (OTEL_EXPORTER_OTLP_ENDPOINT) must be http://host or http://host:port and nothing else; \
+         https:// is not spoken here: let a collector beside the process send them on"
     )]
     Address,
 }
@@ -64,17 +66,16 @@ pub fn start(export: &Export) -> Result<(), StartError> {
     if EXPORTER.get().is_some() {
         return Ok(());
     }
-    let base = export.endpoint.trim_end_matches('/');
-    if !base.starts_with("http://") {
-        return Err(StartError::Address);
-    }
-    let exporter = SpanExporter::builder().with_http().with_endpoint(format!("{base}/v1/traces")).build()?;
+    let receiver = base_address(&export.endpoint).ok_or(StartError::Address)?.to_string();
+    let exporter =
+        SpanExporter::builder().with_http().with_endpoint(format!("{receiver}v1/traces")).build()?;
+    let exporter = Counted { exporter, receiver, failed: Seldom::default() };
     let config = BatchConfigBuilder::default()
         .with_max_queue_size(QUEUE_SPANS)
         .with_max_export_batch_size(BATCH_SPANS)
         .with_scheduled_delay(SENT_EVERY)
         .build();
-    let mut processor = BatchSpanProcessor::builder(Counted(exporter)).with_batch_config(config).build();
+    let mut processor = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
     let resource = Resource::builder_empty()
         .with_service_name(export.process.clone())
         .with_attribute(KeyValue::new("service.namespace", "rondo"))
@@ -83,6 +84,14 @@ pub fn start(export: &Export) -> Result<(), StartError> {
     processor.set_resource(&resource.build());
     let _ = EXPORTER.set(Exporter { processor, ratio: export.ratio });
     Ok(())
+}
+
+/// What is more than a base address would be sent elsewhere than meant, or not at all, and nobody would know why.
+fn base_address(endpoint: &str) -> Option<Url> {
+    let url = Url::parse(endpoint).ok().filter(|_| endpoint.starts_with("http://"))?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let is_anybodys = url.username().is_empty() && url.password().is_none();
+    (is_bare && is_anybodys && url.port() != Some(0)).then_some(url)
 }
 
 /// Whether spans are sent.
@@ -127,13 +136,35 @@ mod tests {
     #[test]
     fn a_receiver_that_could_not_be_spoken_to_is_refused_and_told_how_it_can_be() {
         // One that were taken would lose every span, and nobody would know why.
-        for endpoint in
-            ["https://collector:4318", "collector:4318", "grpc://collector:4317", "HTTPS://collector", " "]
-        {
+        for endpoint in [
+            "https://collector:4318",
+            "collector:4318",
+            "grpc://collector:4317",
+            "HTTPS://collector",
+            " ",
+            "http://",
+            "http://collector:99999",
+            "http://collector:port",
+            "http://collector:4318/v1/traces",
+            "http://collector:4318?x=1",
+            "http://collector:4318#here",
+            "http://user:sesame@collector:4318",
+            "http://user@collector",
+        ] {
             let export = Export { endpoint: endpoint.to_owned(), ratio: 1.0, process: "test".to_owned() };
             let why = start(&export).expect_err(endpoint).to_string();
+            assert!(why.contains("must be http://host or http://host:port and nothing else"), "{why}");
             assert!(why.contains("https:// is not spoken here: let a collector beside the process"), "{why}");
+            assert!(!why.contains("sesame"), "{why}");
         }
         assert!(!is_on());
+    }
+
+    #[test]
+    fn a_base_address_is_taken_with_a_slash_and_without() {
+        for endpoint in ["http://collector", "http://127.0.0.1:4318", "http://[::1]:4318/"] {
+            let base = base_address(endpoint).expect(endpoint).to_string();
+            assert_eq!(base.trim_end_matches('/'), endpoint.trim_end_matches('/'));
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! Contexts are always there: an answer's `X-Trace-Id`, a saga and a log line name the same trace. Spans leave
 //! only where [`start`] was called; elsewhere nothing is made for them ([`is_on`]).
 //!
+//! What goes wrong on the way is said [`seldom`], as is whatever else may happen thousands of times a second.
+//!
 //! A span is made of its context when it is over, at the few places where something begins and ends: a request,
 //! an input of a batch, the batch, a message that was sent.
 
@@ -11,6 +13,7 @@ mod context;
 mod counted;
 mod current;
 mod export;
+pub mod seldom;
 mod span;
 
 pub use context::TraceContext;

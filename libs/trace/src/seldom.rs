@@ -9,7 +9,7 @@ const SAID_EVERY: Duration = Duration::from_secs(10);
 
 /// One thing that is said seldom.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom(Mutex<Silence>);
+pub struct Seldom(Mutex<Silence>);
 
 #[derive(Debug, Default)]
 struct Silence {
@@ -20,7 +20,7 @@ struct Silence {
 impl Seldom {
     /// It happened: whether it is to be said, and then how often it happened since it was said the last time, without
     /// this time.
-    pub(crate) fn again(&self, now: Instant) -> Option<u64> {
+    pub fn again(&self, now: Instant) -> Option<u64> {
         let mut silence = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if silence.said_at.is_some_and(|said| now.duration_since(said) < SAID_EVERY) {
             silence.unsaid += 1;
