@@ -14,11 +14,13 @@ const latest = (gauge, by) => `max by (${by}) (${gauge})`;
 
 const http = "rondo_http_request_duration_seconds";
 const chosen = '{service=~"$service"}';
-const failed = '{service=~"$service",status=~"5.."}';
+// A probe that says that its process is not ready does what it is for.
+const asked = '{service=~"$service",route!~"/livez|/readyz"}';
+const failed = '{service=~"$service",route!~"/livez|/readyz",status=~"5.."}';
 // A service without errors has an error share of 0, not none.
 const errorShare = (by) =>
-    `(${rate(`${http}_count${failed}`, by)} or 0 * ${rate(`${http}_count${chosen}`, by)})` +
-    ` / ${rate(`${http}_count${chosen}`, by)}`;
+    `(${rate(`${http}_count${failed}`, by)} or 0 * ${rate(`${http}_count${asked}`, by)})` +
+    ` / ${rate(`${http}_count${asked}`, by)}`;
 
 const sagas = {
     name: "sagas",

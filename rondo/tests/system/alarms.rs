@@ -97,6 +97,21 @@ async fn what_breaks_is_told_and_what_the_runbook_says_mends_it() {
     the_road_comes_back_with_an_older_store(&mut system, &watcher, customer).await;
     a_process_dies_again_and_again(&mut system, &watcher).await;
     nobody_takes_the_spans(&mut system, &watcher).await;
+    somebody_forgets_a_pause(&system, &watcher, customer).await;
+}
+
+/// What is paused is in no other figure than this one.
+async fn somebody_forgets_a_pause(system: &System, watcher: &Watcher, customer: Uuid) {
+    all_ended(system).await;
+    let operator = system.operator("orchestrator");
+    let mut billing = json!({ "scope": "participant", "name": "billing", "reason": "maintenance" });
+    assert_eq!(operator.post("/internal/api/v1/pauses", &billing).await.status, 200);
+    order(system, customer, 1, 3).await;
+    watcher.fires("SagasPaused", WITHIN).await;
+    billing["reason"] = "it is over".into();
+    assert_eq!(operator.post("/internal/api/v1/pauses/resume", &billing).await.status, 200);
+    all_ended(system).await;
+    watcher.falls_silent("SagasPaused", WITHIN).await;
 }
 
 async fn too_many_are_refused(system: &System, watcher: &Watcher, customer: Uuid) {
