@@ -365,7 +365,7 @@ fn search(all: &[Searched], tokens: &[String]) -> Vec<String> {
 fn in_base64(what: &str) -> [String; 3] {
     [0, 1, 2].map(|before| {
         let encoded = STANDARD_NO_PAD.encode([&vec![0; before], what.as_bytes()].concat());
-        let mixed_at_the_end = usize::from((before + what.len()) % 3 > 0);
+        let mixed_at_the_end = usize::from(!(before + what.len()).is_multiple_of(3));
         let mixed_before = if before == 0 { 0 } else { before + 1 };
         encoded[mixed_before..encoded.len() - mixed_at_the_end].to_owned()
     })
