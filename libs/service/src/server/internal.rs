@@ -22,7 +22,8 @@ use crate::{House, ReadyCheck, telemetry};
 
 /// What the guard lets everybody see; of the last, which gateways ask with their users' tokens, the
 /// handler is the guard.
-const OPEN: [&str; 5] = [ALIVE_PATH, "/readyz", "/metrics", runbooks::PATH, "/internal/api/v1/auth"];
+const OPEN: [&str; 6] =
+    [ALIVE_PATH, "/readyz", "/metrics", runbooks::PATH, runbooks::WITH_SLASH, "/internal/api/v1/auth"];
 
 /// Where it is asked whether the process answers at all.
 pub(super) const ALIVE_PATH: &str = "/livez";

@@ -11,6 +11,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
 /// Where the page is.
 pub(super) const PATH: &str = "/runbooks";
+pub(super) const WITH_SLASH: &str = "/runbooks/";
 
 const TEXT: &str = include_str!("../../../../docs/runbooks.md");
 static PAGE: LazyLock<String> = LazyLock::new(|| page(TEXT));
@@ -32,7 +33,9 @@ td, th { text-align: left; vertical-align: top; padding: 0.2em 0.8em 0.2em 0; }
 
 /// The page's route.
 pub(super) fn routes() -> Router {
-    Router::new().route(PATH, get(async || (HEADERS, PAGE.as_str())))
+    let page = get(async || (HEADERS, PAGE.as_str()));
+    // Whoever says another address of it may end that with a slash.
+    Router::new().route(PATH, page.clone()).route(WITH_SLASH, page)
 }
 
 /// A text in Markdown as a page: a heading is found by its words, and links to other files, which are not here, are

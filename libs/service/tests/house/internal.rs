@@ -13,7 +13,7 @@ use crate::running::{Running, SOON, code, config, operator, tell_that_revocation
 #[tokio::test]
 async fn what_is_internal_does_not_exist_in_public() {
     let house = Running::start().await;
-    for path in ["/livez", "/readyz", "/metrics", "/runbooks", "/internal/api/v1/thing"] {
+    for path in ["/livez", "/readyz", "/metrics", "/runbooks", "/runbooks/", "/internal/api/v1/thing"] {
         let response = house.get(path).bearer_auth(operator()).send().await.unwrap();
         assert_eq!(code(response).await, (404, "not_found".into()), "{path}");
     }
