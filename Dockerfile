@@ -4,9 +4,10 @@
 #
 # Dependencies are built in a layer of their own, which lasts until they change.
 FROM rust:1.95-bookworm AS chef
-# Without shared libraries a program runs on an empty image.
-ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN cargo install --locked cargo-chef@0.1.78
+# Without shared libraries a program runs on an empty image. Not for the tool above, which is built for its host alone:
+# its macros have to be shared libraries.
+ENV RUSTFLAGS="-C target-feature=+crt-static"
 WORKDIR /source
 
 FROM chef AS plan

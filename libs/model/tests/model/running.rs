@@ -209,7 +209,7 @@ impl Running {
 
 /// The same saga at the model's one moment, as far as anything to come can tell. Of its times only counts
 /// whether they have come, and of the deadline only while it goes forward; of its askings, whether there was
-/// more than one; its number of inputs and what explains a refusal are for readers. `faithful.rs` checks this
+/// more than one; its number of inputs, how long it stood still and what explains a refusal are for readers. `faithful.rs` checks this
 /// against sagas that keep all of it.
 pub(crate) fn in_short(mut saga: Instance<Order>, at: Timestamp) -> Instance<Order> {
     let is_late = saga.has_begun() && !saga.decided() && saga.deadline_at <= clock(&saga, at);
@@ -218,6 +218,7 @@ pub(crate) fn in_short(mut saga: Instance<Order>, at: Timestamp) -> Instance<Ord
         pause.since = now();
     }
     state.seq = 0;
+    state.stood_still_us = 0;
     state.attempt = state.attempt.min(ASKINGS);
     state.deadline_at = if is_late { now() } else { now() + DEADLINE };
     state.wake_at = state.wake_at.map(|_| now());
