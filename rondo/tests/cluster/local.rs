@@ -231,11 +231,9 @@ impl Machine {
             let status = tokio::time::timeout(given, child.wait()).await;
             assert!(status.unwrap_or_else(|_| panic!("{name} did not stop")).unwrap().success(), "{name}");
         }
-        assert!(
-            since.elapsed() < Duration::from_secs(15),
-            "idle processes stop at once: {:?}",
-            since.elapsed()
-        );
+        // They serve on for DRAIN_SECONDS (5), and then have nothing to wait for: SHUTDOWN_GRACE_SECONDS (15) are not used up.
+        let took = since.elapsed();
+        assert!(took < Duration::from_secs(5 + 15), "idle processes stop at once: {took:?}");
     }
 }
 
