@@ -21,6 +21,7 @@ mod operated;
 mod pauses;
 mod retention;
 mod saga_row;
+mod set;
 pub mod simulation;
 mod sweep;
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! one process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use std::time::Duration;
 
 use crate::bus::{Access, Bus, ConnectError};

@@ -13,11 +13,11 @@ use bytes::Bytes;
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
 use tokio_util::sync::CancellationToken;
+use trace::seldom::Seldom;
 use trace::{Kind, Span, TraceContext};
 use uuid::Uuid;
 
 use crate::metric_names;
-use crate::seldom::Seldom;
 use crate::silence::heard;
 
 pub use desk::{DeadLetterDesk, DeadLetterDesks, Letter, LetterGroup, RedriveError};

@@ -23,6 +23,7 @@ mod dead_letters;
 mod decider;
 mod envelope;
 mod failure;
+mod gathered;
 mod handle;
 pub mod idempotency;
 mod inbox;
@@ -48,8 +49,6 @@ mod step_times;
 pub mod topology;
 mod wake;
 pub mod watch;
-
-use trace::seldom;
 
 pub use batch_loop::{LOOP_CONNECTIONS, Pools, start};
 pub use bus::{Access, Bus, ConnectError};

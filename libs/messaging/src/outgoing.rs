@@ -11,37 +11,6 @@ use crate::envelope::{Batch, BatchWriter, Item};
 use crate::outbox::StoredEvents;
 use crate::receiver::{Envelope, Receipt};
 
-/// What one batch leaves behind, by how soon it has to go out. Each input is whole in one of them, so that what it
-/// led to is with the streams when its receipt is.
-pub(crate) struct HandedOver {
-    pub(crate) prompt: Outgoing,
-    /// It may gather others for a moment.
-    pub(crate) patient: Outgoing,
-    may_wait: bool,
-}
-
-impl HandedOver {
-    /// Events can always wait: who listens to them is not waited for. Unless nothing may.
-    pub(crate) fn new(now: Timestamp, stored: Option<StoredEvents>, may_wait: bool) -> Self {
-        let (patient, prompt) = if may_wait { (stored, None) } else { (None, stored) };
-        Self { prompt: Outgoing::new(now, prompt), patient: Outgoing::new(now, patient), may_wait }
-    }
-
-    /// Where an input goes that led to these commands.
-    pub(crate) fn with(&mut self, commands: &[OutgoingCommand]) -> &mut Outgoing {
-        let can_wait = !commands.is_empty() && commands.iter().all(|command| command.can_wait);
-        if can_wait && self.may_wait { &mut self.patient } else { &mut self.prompt }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.prompt.is_empty() && self.patient.is_empty()
-    }
-
-    pub(crate) fn items_count(&self) -> usize {
-        self.prompt.items_count() + self.patient.items_count()
-    }
-}
-
 /// What goes out together.
 pub(crate) struct Outgoing {
     pub(crate) commands: Vec<OutgoingCommand>,

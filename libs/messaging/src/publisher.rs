@@ -15,16 +15,17 @@ use sea_orm::DatabaseConnection;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use trace::seldom::Seldom;
 use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::crash::{self, Point};
 use crate::envelope::BATCH_CONTENT_TYPE;
+use crate::gathered::{Gathered, HandedOver};
 use crate::loop_metrics::PublishMetrics;
 use crate::outbox::{Reached, StoredEvents, Unmarked, Witness, Witnesses};
-use crate::outgoing::{HandedOver, Outgoing, Packed, Packer};
+use crate::outgoing::{Outgoing, Packed, Packer};
 use crate::runtime::Runtime;
-use crate::seldom::Seldom;
 use crate::silence::heard;
 use crate::spans;
 use crate::topology::EVENTS;
@@ -34,9 +35,6 @@ const QUEUE_BATCHES: usize = 8;
 /// With less room than this nothing is pulled: the loops of a service, four at most, may all have a batch in
 /// flight that is handed over next. What the outbox sends again leaves as much.
 const ROOM_MIN: usize = 4;
-/// How long what can wait gathers more of its kind. A message costs NATS a sync of its store, whatever it holds; and
-/// those who read it gather for as long themselves.
-const GATHERED_WITHIN: Duration = Duration::from_millis(50);
 /// Tries for a message whose stream is missing: its owner makes it again in well under a second.
 const NO_STREAM_TRIES: u32 = 4;
 /// The longest pause between two tries.
@@ -137,43 +135,6 @@ struct Task {
     unpublished: Seldom,
 }
 
-/// What can wait, since its first came.
-#[derive(Default)]
-struct Gathered {
-    batches: Vec<Outgoing>,
-    due: Option<Instant>,
-}
-
-impl Gathered {
-    /// Keeps what can wait of this, and gives back what has to go out now.
-    fn add(&mut self, HandedOver { prompt, patient, .. }: HandedOver) -> Vec<Outgoing> {
-        if !patient.is_empty() {
-            self.due.get_or_insert_with(|| Instant::now() + GATHERED_WITHIN);
-            self.batches.push(patient);
-        }
-        let mut now =
-            if self.due.is_some_and(|due| due <= Instant::now()) { self.take() } else { Vec::new() };
-        if !prompt.is_empty() {
-            now.push(prompt);
-        }
-        now
-    }
-
-    /// Resolves when all of it has to go out.
-    async fn due(&mut self) -> Vec<Outgoing> {
-        match self.due {
-            Some(due) => tokio::time::sleep_until(due).await,
-            None => std::future::pending().await,
-        }
-        self.take()
-    }
-
-    fn take(&mut self) -> Vec<Outgoing> {
-        self.due = None;
-        std::mem::take(&mut self.batches)
-    }
-}
-
 /// What became of the messages of one delivery.
 #[derive(Default)]
 struct Delivered {
@@ -207,7 +168,7 @@ impl Task {
             };
             self.deliver(batches, &mut unmarked).await;
         }
-        self.deliver(gathered.batches, &mut unmarked).await;
+        self.deliver(gathered.take(), &mut unmarked).await;
         self.mark(&mut unmarked, true).await;
     }
 
@@ -352,11 +313,7 @@ fn pause_after(tries: u32) -> Duration {
 mod tests {
     use std::pin::pin;
 
-    use contracts::Direction;
-    use serde_json::value::RawValue;
-
     use super::*;
-    use crate::decider::OutgoingCommand;
 
     #[tokio::test]
     async fn whoever_waits_for_room_takes_none_from_batches_that_have_begun() {
@@ -381,58 +338,6 @@ mod tests {
         while queued.try_recv().is_ok() {}
         publisher.emptied.notify_waiters();
         assert!(futures::poll!(&mut waiting).is_ready());
-    }
-
-    fn command(can_wait: bool) -> OutgoingCommand {
-        OutgoingCommand {
-            command_id: Uuid::nil(),
-            command_type: "cmd.test.do_it",
-            saga: Uuid::nil(),
-            step: "do_it",
-            direction: Direction::Do,
-            attempt: 1,
-            reply_to: "reply.test",
-            traceparent: None,
-            can_wait,
-            data: RawValue::from_string("{}".to_owned()).unwrap(),
-        }
-    }
-
-    /// With inputs that led to these commands, each said to be able to wait or not.
-    fn handed_over(inputs: &[&[bool]], may_wait: bool) -> HandedOver {
-        let mut handed_over = HandedOver::new(Timestamp::default(), None, may_wait);
-        for can_wait in inputs {
-            let commands: Vec<_> = can_wait.iter().map(|can_wait| command(*can_wait)).collect();
-            handed_over.with(&commands).commands.extend(commands);
-        }
-        handed_over
-    }
-
-    fn items(batches: &[Outgoing]) -> Vec<usize> {
-        batches.iter().map(Outgoing::items_count).collect()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_can_wait_gathers_for_a_while_and_keeps_nothing_else_back() {
-        let mut gathered = Gathered::default();
-        let began = Instant::now();
-        assert_eq!(items(&gathered.add(handed_over(&[&[false], &[true, true]], true))), [1]);
-        assert!(gathered.add(handed_over(&[&[true]], true)).is_empty());
-        assert_eq!(items(&gathered.due().await), [2, 1]);
-        assert_eq!(began.elapsed(), GATHERED_WITHIN);
-        assert!(futures::poll!(pin!(gathered.due())).is_pending(), "nothing is left");
-
-        assert!(gathered.add(handed_over(&[&[true]], true)).is_empty());
-        tokio::time::advance(GATHERED_WITHIN).await;
-        assert_eq!(items(&gathered.add(handed_over(&[&[false, false]], true))), [1, 2], "they go together");
-    }
-
-    #[test]
-    fn an_input_goes_as_a_whole_and_waits_only_if_all_of_it_can() {
-        let mixed = handed_over(&[&[true, false], &[], &[true]], true);
-        assert_eq!((mixed.prompt.commands.len(), mixed.patient.commands.len()), (2, 1));
-        let hurried = handed_over(&[&[true]], false);
-        assert_eq!((hurried.prompt.commands.len(), hurried.patient.commands.len()), (1, 0));
     }
 
     #[test]

@@ -50,8 +50,9 @@ pub(crate) fn service(
     runtime: &Runtime,
 ) {
     // From the beginning, so that their first increase is seen as one.
-    let counted = [names::DEAD_LETTERS, names::DEAD_LETTERS_NOT_KEPT];
-    for name in counted.into_iter().chain([names::TOPOLOGY_HEALED, names::TOPOLOGY_MISMATCH]) {
+    let counted =
+        [names::DEAD_LETTERS, names::DEAD_LETTERS_NOT_KEPT, names::TOPOLOGY_HEALED, names::TOPOLOGY_MISMATCH];
+    for name in counted {
         counter!(name, "service" => service).increment(0);
     }
     consumers(sources.iter().map(|source| source.consumer.clone()).collect(), bus, runtime);

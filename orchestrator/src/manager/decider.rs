@@ -1,19 +1,17 @@
 //! The manager's rule over a batch: each input moves its saga by `saga::advance`, and what follows is
-//! turned into rows, commands and events.
+//! carried out in the rows of the batch and in what it sends.
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use contracts::{EventData, Timestamp};
-use messaging::idempotency::{Earlier, RememberedRequest, earlier};
+use contracts::Timestamp;
+use messaging::idempotency::{Earlier, earlier};
 use messaging::rows::{Changes, Hold, Known, Rows, Transaction, Version};
-use messaging::{BatchError, Decided, Decider, DecodeError, Item, OutgoingCommand, until_answered};
-use metrics::counter;
-use saga::{Definition, Effect, Instance};
+use messaging::{BatchError, Decided, Decider, DecodeError, Item, until_answered};
+use saga::{Definition, Instance};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
 use serde_json::value::to_raw_value;
-use service::http::TraceContext;
 use uuid::Uuid;
 
 use super::act::{Act, ActRefused, Acted};
@@ -22,32 +20,15 @@ use super::audit_row::ActionRow;
 use super::input::{Answer, Input, Told};
 use super::log_lines;
 use super::measures::{Measures, Tally};
-use super::moving::{Moved, move_saga};
-use super::pauses::{Held, KnownPauses};
-use super::saga_row::{HistoryRow, SagaRow};
+use super::moving::move_saga;
+use super::pauses::KnownPauses;
+use super::saga_row::SagaRow;
+use super::set::{Set, ignore};
 use super::waiters::Waiters;
 use super::{ManagerError, NewSaga, UnknownVersion, Workflow};
-use crate::metric_names;
 
 /// Open sagas that a process remembers, about a KiB each: what was not moved for long is read again.
 const KNOWN_SAGAS_MAX: usize = 8_192;
-
-/// The rows of a batch.
-pub struct Set<R> {
-    sagas: Rows<SagaRow>,
-    remembered: Rows<RememberedRequest>,
-    history: Rows<HistoryRow>,
-    /// The acts of this batch, and those of an earlier try whose commit went unanswered.
-    actions: Rows<ActionRow>,
-    /// What must not be sent.
-    held: Arc<Held>,
-    /// The workflow's own rows at the milestones of this batch.
-    rows: Rows<R>,
-    /// Of these the fate is known now: their waiters are woken after the commit.
-    decided: Vec<Uuid>,
-    /// What is counted after the commit.
-    tally: Tally,
-}
 
 /// Decides for one workflow.
 pub struct ManagerDecider<W: Workflow> {
@@ -136,7 +117,7 @@ impl<W: Workflow> ManagerDecider<W> {
         }
         set.sagas.insert(saga);
         let mut decided = told(Answer::Begun(row));
-        self.carry_out(set, definition, moved, now, &mut decided);
+        set.carry_out::<W>(definition, moved, now, &mut decided);
         decided
     }
 
@@ -195,65 +176,8 @@ impl<W: Workflow> ManagerDecider<W> {
         let row = set.sagas.get_mut(saga_id).expect("it was there a moment ago");
         row.update(definition, &moved.instance, now)
             .expect("a saga's data is a plain struct with a JSON form");
-        self.carry_out(set, definition, moved, now, decided);
+        set.carry_out::<W>(definition, moved, now, decided);
         Ok(())
-    }
-
-    /// Turns effects into rows and outputs, and writes the input into history.
-    fn carry_out(
-        &self,
-        set: &mut Set<W::Row>,
-        definition: &Definition<W::Data>,
-        moved: Moved<W::Data>,
-        now: Timestamp,
-        decided: &mut Decided<Told<W::Row>>,
-    ) {
-        let Moved { instance, records, effects } = moved;
-        for record in records.into_iter().flatten() {
-            match set.history.get_mut(instance.id) {
-                Some(row) => row.add(record),
-                None => set.history.insert(HistoryRow::new(instance.id, record)),
-            }
-        }
-        let row = set.sagas.get(instance.id);
-        let traceparent = row.and_then(|row| row.traceparent.clone());
-        let trace_id = || TraceContext::parse(traceparent.as_deref()?).map(|context| context.trace_id());
-        // What was paused says nothing about how fast the others are.
-        let lasted = row.map(|row| now - row.created_at - instance.stood_still(now)).unwrap_or_default();
-        for effect in effects {
-            match effect {
-                Effect::Send(send) => {
-                    set.tally.sent(&send);
-                    let can_wait = definition.is_tail(send.step);
-                    decided.commands.push(command::<W>(instance.id, send, can_wait, traceparent.clone()));
-                }
-                Effect::Publish(event) => {
-                    decided.events.push(EventData { traceparent: traceparent.clone(), ..event });
-                }
-                Effect::Decided(decision) => {
-                    if let Some(row) = W::decided(&instance.data, &decision, now) {
-                        set.rows.put(row);
-                    }
-                    set.decided.push(W::key(&instance.data));
-                    set.tally.decided(&decision, lasted, W::worth(&instance.data));
-                }
-                Effect::Finished(outcome) => {
-                    set.tally.finished(outcome.status(), lasted);
-                    if let Some(row) = W::finished(&instance.data, &outcome, now) {
-                        set.rows.put(row);
-                        set.decided.push(W::key(&instance.data));
-                    }
-                }
-                Effect::Stuck { step, direction, why } => {
-                    counter!(metric_names::SAGAS_STUCK, "workflow" => W::NAME, "step" => step).increment(1);
-                    tracing::error!(saga = %instance.id, workflow = definition.name(), step, %direction, ?why, trace_id = trace_id(), "the saga is stuck");
-                }
-                Effect::Healed => {
-                    tracing::info!(saga = %instance.id, workflow = definition.name(), trace_id = trace_id(), "the saga goes on");
-                }
-                Effect::Ignored(why) => ignore::<W>(why.as_str()),
-            }
-        }
     }
 }
 
@@ -273,34 +197,6 @@ fn hear<W: Workflow>(
         None => ignore::<W>("event_changes_nothing"),
     }
     Decided::nothing()
-}
-
-fn ignore<W: Workflow>(why: &'static str) {
-    counter!(metric_names::INPUTS_IGNORED, "workflow" => W::NAME, "why" => why).increment(1);
-}
-
-/// What comes after the decision can wait, as its answers can.
-fn command<W: Workflow>(
-    saga: Uuid,
-    send: saga::Send,
-    can_wait: bool,
-    traceparent: Option<String>,
-) -> OutgoingCommand {
-    if send.attempt > 1 {
-        counter!(metric_names::COMMANDS_ASKED_AGAIN, "workflow" => W::NAME, "step" => send.step).increment(1);
-    }
-    OutgoingCommand {
-        command_id: send.command_id,
-        command_type: send.command_type,
-        saga,
-        step: send.step,
-        direction: send.direction,
-        attempt: send.attempt,
-        reply_to: W::REPLY_SUBJECT,
-        traceparent,
-        can_wait,
-        data: send.data,
-    }
 }
 
 impl<W: Workflow> Decider for ManagerDecider<W> {

@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 pub use super::act::{Act, ActRefused, Acted, Actor, Wanted};
 pub use super::audit_row::{ActionRow, Standing};
-pub use super::decider::{ManagerDecider, Set};
+pub use super::decider::ManagerDecider;
 pub use super::input::{Answer, Input, Told};
 pub use super::pauses::{KnownPauses, PauseRow};
 pub use super::saga_row::{HistoryRow, SagaRow};
+pub use super::set::Set;
 use super::waiters::Waiters;
 pub use super::{NewSaga, Workflow};
 use super::{sources, sweep};

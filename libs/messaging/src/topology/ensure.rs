@@ -1,0 +1,220 @@
+//! How streams and consumers come (back) to be: asked for, made where they are missing, and never changed.
+
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::context::{
+    ConsumerInfoErrorKind, CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+};
+use async_nats::jetstream::stream::{
+    Config, ConsumerError, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream,
+};
+use metrics::counter;
+
+use crate::bus::Bus;
+use crate::metric_names;
+use crate::topology::{ConsumerSpec, Source, StreamSpec, command_stream};
+
+/// After this an unacknowledged message is delivered again.
+const ACK_WAIT: Duration = Duration::from_secs(30);
+/// Messages delivered and not yet acknowledged, over all replicas.
+const ACK_PENDING_MAX: i64 = 2_048;
+
+/// A server that takes longer to tell a consumer's backlog holds the asking again up no longer.
+const BACKLOG_WITHIN: Duration = Duration::from_millis(300);
+
+/// A stream or a consumer is not to be had now: NATS is away, or its owner has not made it yet.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct TopologyError {
+    what: String,
+    why: String,
+    is_refusal: bool,
+}
+
+impl TopologyError {
+    fn get_stream(name: &str, error: &GetStreamError) -> Self {
+        let is_refusal = matches!(error.kind(), GetStreamErrorKind::JetStream(_));
+        Self { what: name.to_owned(), why: error.to_string(), is_refusal }
+    }
+
+    fn create_stream(name: &str, error: &CreateStreamError) -> Self {
+        let is_refusal = matches!(error.kind(), CreateStreamErrorKind::JetStream(_));
+        Self { what: name.to_owned(), why: error.to_string(), is_refusal }
+    }
+
+    fn consumer(stream: &str, error: &ConsumerError) -> Self {
+        let is_refusal = matches!(error.kind(), ConsumerErrorKind::JetStream(_));
+        Self { what: stream.to_owned(), why: error.to_string(), is_refusal }
+    }
+
+    /// Whether the server said no; otherwise it did not answer.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.is_refusal
+    }
+
+    pub(crate) fn why(&self) -> &str {
+        &self.why
+    }
+}
+
+impl Bus {
+    /// Makes the stream if it is missing. Until that was possible the process is not ready.
+    ///
+    /// # Errors
+    /// NATS is away or refuses.
+    pub async fn ensure_stream(
+        &self,
+        service: &'static str,
+        spec: &StreamSpec,
+    ) -> Result<Stream, TopologyError> {
+        self.roads().wanted(&spec.name);
+        let stream = self.find_or_make_stream(service, spec).await;
+        self.roads().looked(&spec.name, &stream);
+        stream
+    }
+
+    async fn find_or_make_stream(
+        &self,
+        service: &'static str,
+        spec: &StreamSpec,
+    ) -> Result<Stream, TopologyError> {
+        match self.jetstream().get_stream(&spec.name).await {
+            Ok(stream) => {
+                report_mismatch(service, (spec, self.replicas()), &stream.cached_info().config);
+                return Ok(stream);
+            }
+            Err(error) if is_missing(&error.kind()) => {}
+            Err(error) => return Err(TopologyError::get_stream(&spec.name, &error)),
+        }
+        let created = self.jetstream().create_stream(config_of(spec, self.replicas())).await;
+        match created {
+            Ok(stream) => {
+                counter!(metric_names::TOPOLOGY_HEALED, "service" => service).increment(1);
+                tracing::info!(stream = spec.name, "stream made");
+                Ok(stream)
+            }
+            // Another replica was faster.
+            Err(error) if already_exists(&error.kind()) => {
+                let stream = self.jetstream().get_stream(&spec.name).await;
+                stream.map_err(|error| TopologyError::get_stream(&spec.name, &error))
+            }
+            Err(error) => Err(TopologyError::create_stream(&spec.name, &error)),
+        }
+    }
+
+    /// Makes the consumer, and its stream if it is owned, where they are missing. A stream that another
+    /// service has not made yet is no reason not to be ready.
+    pub(crate) async fn ensure_source(
+        &self,
+        service: &'static str,
+        source: &Source,
+    ) -> Result<PullConsumer, TopologyError> {
+        let spec = &source.consumer;
+        let name = format!("{} for {}", spec.stream, spec.durable);
+        let stream = match &source.owned {
+            Some(owned) => {
+                self.roads().wanted(&name);
+                self.ensure_stream(service, owned).await?
+            }
+            None => {
+                let stream = self.jetstream().get_stream(&spec.stream).await;
+                stream.map_err(|error| TopologyError::get_stream(&spec.stream, &error))?
+            }
+        };
+        let consumer = find_or_make_consumer(service, &stream, spec).await;
+        let consumer = consumer.map_err(|error| TopologyError::consumer(&spec.stream, &error));
+        self.roads().looked(&name, &consumer);
+        consumer
+    }
+
+    /// Messages that a participant's consumer has not delivered yet; none where it cannot be told soon.
+    pub async fn backlog_of(&self, participant: &str) -> u64 {
+        if !self.is_connected() {
+            return 0;
+        }
+        let stream = command_stream(participant);
+        let asked = self.jetstream().get_consumer_from_stream(participant, stream);
+        let consumer: Option<PullConsumer> =
+            tokio::time::timeout(BACKLOG_WITHIN, asked).await.ok().and_then(Result::ok);
+        consumer.map_or(0, |consumer| consumer.cached_info().num_pending)
+    }
+}
+
+/// Where it is missing nobody but the server can tell, so it is asked first: one that is there may have delivered nothing
+/// yet.
+async fn find_or_make_consumer(
+    service: &'static str,
+    stream: &Stream,
+    spec: &ConsumerSpec,
+) -> Result<PullConsumer, ConsumerError> {
+    let found = stream.consumer_info(&spec.durable).await;
+    let is_missing = found.is_err_and(|error| error.kind() == ConsumerInfoErrorKind::NotFound);
+    let consumer = stream.get_or_create_consumer(&spec.durable, consumer_config(spec)).await?;
+    if is_missing {
+        counter!(metric_names::TOPOLOGY_HEALED, "service" => service).increment(1);
+        tracing::info!(stream = spec.stream, consumer = spec.durable, "consumer made");
+    }
+    Ok(consumer)
+}
+
+fn already_exists(kind: &CreateStreamErrorKind) -> bool {
+    matches!(kind, CreateStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST)
+}
+
+fn is_missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(error)
+        if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+fn config_of(spec: &StreamSpec, replicas: usize) -> Config {
+    Config {
+        name: spec.name.clone(),
+        subjects: spec.subjects.clone(),
+        max_age: spec.age_max,
+        max_bytes: spec.bytes_max,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_consumers: -1,
+        // Work-queue retention costs the server 45 % more CPU (docs/performance.md).
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        storage: StorageType::File,
+        num_replicas: replicas,
+        ..Config::default()
+    }
+}
+
+fn consumer_config(spec: &ConsumerSpec) -> pull::Config {
+    let only = spec.only_subject();
+    pull::Config {
+        durable_name: Some(spec.durable.clone()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        // Unlimited: poison is known by its item, not by the count of a message with healthy neighbours.
+        max_deliver: -1,
+        max_ack_pending: ACK_PENDING_MAX,
+        filter_subject: only.unwrap_or_default().to_owned(),
+        filter_subjects: if only.is_some() { Vec::new() } else { spec.subjects.clone() },
+        ..pull::Config::default()
+    }
+}
+
+fn report_mismatch(service: &'static str, (wanted, replicas): (&StreamSpec, usize), found: &Config) {
+    let same = found.subjects == wanted.subjects
+        && found.max_age == wanted.age_max
+        && found.max_bytes == wanted.bytes_max
+        && found.num_replicas == replicas
+        && found.retention == RetentionPolicy::Limits;
+    if !same {
+        counter!(metric_names::TOPOLOGY_MISMATCH, "service" => service).increment(1);
+        tracing::warn!(
+            stream = wanted.name,
+            ?found,
+            ?wanted,
+            replicas,
+            "the stream's settings are not ours; left as they are"
+        );
+    }
+}
