@@ -6,13 +6,17 @@ mod progress;
 mod secrets;
 mod servers;
 
+use std::convert::Infallible;
 use std::path::Path;
+use std::pin::{Pin, pin};
 
+use ::audit::DatabaseUrls;
 use anyhow::Context;
 use clap::Args;
 use messaging::crash;
 use sandbox::{Lock, require_free};
 use sea_orm::Database;
+use secrecy::{ExposeSecret, SecretString};
 use service::config::{Config, CrashConfig, LocalConfig};
 use service::{House, Listeners, shutdown, telemetry};
 use tokio_util::sync::CancellationToken;
@@ -68,22 +72,25 @@ async fn serve_all(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     configure(&mut config, &local.data_dir, &listeners, servers)?;
-    let mut house = House::build(config, Service::Auth.name()).await?;
-    house.schemas = Service::ALL.into_iter().map(|service| (service.name(), service.schema())).collect();
+    let migrations = Service::ALL.map(|service| (service, servers.migration_url(service)));
+    let audited = audit::urls(|service| servers.audit_url(service))?;
+    let addresses = servers.describe();
+    let operator = secrets::operator(local)?;
+    // From here on a private server that dies is started again, whatever the rest is doing.
+    let mut kept = pin!(servers.keep_running());
+    let prepared = prepare(config, migrations, audited, progress);
+    let Some(prepared) = beside(kept.as_mut(), stop, Box::pin(prepared)).await else { return Ok(()) };
+    let (house, parts) = prepared?;
     let draining = house.draining.clone();
     let stopped = stop.clone();
     tokio::spawn(async move {
         stopped.cancelled().await;
         draining.cancel();
     });
-    let prepared = stop.run_until_cancelled(Box::pin(prepare(&house, servers, progress))).await;
-    let Some(parts) = prepared.transpose()? else { return Ok(()) };
-    let operator = secrets::operator(local)?;
     let mut serving = tokio::spawn(service::run(house.clone(), parts, listeners));
     let demo = Demo { house: &house, operator: &operator };
-    let ready = stop.run_until_cancelled(demo.load(progress)).await;
-    match ready {
-        Some(Ok(())) => demo.announce(&local.data_dir, servers),
+    match beside(kept.as_mut(), stop, Box::pin(demo.load(progress))).await {
+        Some(Ok(())) => demo.announce(&local.data_dir, &addresses),
         Some(Err(error)) => {
             house.draining.cancel();
             serving.await.context("the services")??;
@@ -91,12 +98,24 @@ async fn serve_all(
         }
         None => {}
     }
-    let watched = stop.run_until_cancelled(servers.keep_running());
+    // Once they are to stop, the servers stay as they are until they have.
+    let served = match beside(kept, stop, &mut serving).await {
+        Some(served) => served,
+        None => serving.await,
+    };
+    served.context("the services")?.map_err(Into::into)
+}
+
+/// Does this while the servers are kept running; none when it is to stop.
+async fn beside<T>(
+    kept: Pin<&mut impl Future<Output = Infallible>>,
+    stop: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Option<T> {
     tokio::select! {
-        served = &mut serving => return served.context("the services")?.map_err(Into::into),
-        _ = watched => {} // They are stopping; the servers stay until they have.
+        done = stop.run_until_cancelled(work) => done,
+        never = kept => match never {},
     }
-    serving.await.context("the services")?.map_err(Into::into)
 }
 
 /// What the services are told: where the servers are, the keys of this data folder, and real ports.
@@ -120,22 +139,23 @@ fn configure(
 
 /// Databases up to date, services started.
 async fn prepare(
-    house: &House,
-    servers: &Servers,
+    config: Config,
+    migrations: [(Service, anyhow::Result<SecretString>); Service::ALL.len()],
+    audited: DatabaseUrls,
     progress: &Progress,
-) -> anyhow::Result<Vec<service::Part>> {
-    use secrecy::ExposeSecret;
+) -> anyhow::Result<(House, Vec<service::Part>)> {
+    let mut house = House::build(config, Service::Auth.name()).await?;
+    house.schemas = Service::ALL.into_iter().map(|service| (service.name(), service.schema())).collect();
     let step = progress.step("migrating the databases");
-    for service in Service::ALL {
-        let url = servers.migration_url(service)?;
-        let db = Database::connect(url.expose_secret()).await?;
+    for (service, url) in migrations {
+        let db = Database::connect(url?.expose_secret()).await?;
         service.migrate(&db).await?;
         db.close().await?;
     }
     step.done();
     let step = progress.step("starting the services");
-    let mut parts = serve::start(&Service::ALL, house).await?;
-    parts.push(audit::part(house, audit::urls(|service| servers.audit_url(service))?));
+    let mut parts = serve::start(&Service::ALL, &house).await?;
+    parts.push(audit::part(&house, audited));
     step.done();
-    Ok(parts)
+    Ok((house, parts))
 }

@@ -28,11 +28,19 @@ impl Folder {
     fn new() -> Self {
         Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("up-{}", Uuid::now_v7())))
     }
+
+    /// What `rondo up` said; stays where a test fails.
+    fn log(&self) -> PathBuf {
+        self.0.with_extension("log")
+    }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_file(self.log());
+        }
     }
 }
 
@@ -49,11 +57,25 @@ impl Up {
     }
 
     async fn start_in(folder: Folder) -> Self {
-        let (public, internal) = (testkit::free_port(), testkit::free_port());
-        let child = rondo_up(&folder.0, public, internal).spawn().unwrap();
-        let up = Self { child, folder, public, internal };
+        let up = Self::begin_in(folder);
         up.ready().await;
         up
+    }
+
+    /// It is about to start.
+    fn begin_in(folder: Folder) -> Self {
+        let (public, internal) = (testkit::free_port(), testkit::free_port());
+        let log = std::fs::File::create(folder.log()).unwrap();
+        let mut command = rondo_up(&folder.0, public, internal);
+        let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        Self { child, folder, public, internal }
+    }
+
+    async fn says(&self, words: &str) {
+        eventually(WITHIN, words, async || {
+            std::fs::read_to_string(self.folder.log()).unwrap().contains(words).then_some(())
+        })
+        .await;
     }
 
     async fn ready(&self) {
@@ -206,6 +228,20 @@ async fn a_private_server_that_dies_is_started_again_and_a_stop_leaves_nothing()
     let status = tokio::time::timeout(WITHIN, up.child.wait()).await.expect("it stops in time").unwrap();
     assert!(status.success(), "{status}");
     assert!(servers.values().all(|pid| !is_alive(*pid)), "{servers:?} are left");
+}
+
+#[tokio::test]
+async fn a_private_server_that_dies_while_everything_starts_is_started_again() {
+    let up = Up::begin_in(Folder::new());
+    let mut killed = 0;
+    for step in ["starting NATS (", "migrating the databases (", "waiting until everything is ready ("] {
+        up.says(step).await;
+        let again = async || up.servers().get("nats-server").copied().filter(|pid| *pid != killed);
+        killed = eventually(WITHIN, "NATS", again).await;
+        kill(Pid::from_raw(killed), Signal::SIGKILL).unwrap();
+    }
+    up.says("Rondo is up.").await;
+    up.ready().await;
 }
 
 #[tokio::test]

@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use super::progress::Progress;
 use super::secrets::Operator;
-use super::servers::Servers;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -130,8 +129,7 @@ impl Demo<'_> {
 
     /// Says what is where.
     #[expect(clippy::print_stdout, reason = "this is what the program is started for")]
-    pub(crate) fn announce(&self, data_dir: &Path, servers: &Servers) {
-        let [postgres, nats] = servers.describe();
+    pub(crate) fn announce(&self, data_dir: &Path, [postgres, nats]: &[String; 2]) {
         println!();
         println!("Rondo is up.");
         println!("  Public API  {}  (to read and to try: {})", self.public(""), self.public("/docs/"));
