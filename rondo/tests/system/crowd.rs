@@ -89,8 +89,18 @@ impl Crowd {
 }
 
 impl Book {
+    /// Says what was seen; none of it may have failed.
+    #[expect(clippy::print_stderr, reason = "the figures are what a long run is read for")]
+    pub(crate) fn tell(&self) {
+        let [half, most, all] = self.decided_after_ms();
+        eprintln!("{:#?}", self.answers);
+        let count = self.decided.len();
+        eprintln!("{count} orders, decided after {half} ms (p50), {most} ms (p99), {all} ms (all)");
+        assert_eq!(self.failures, Vec::<String>::new(), "requests failed");
+    }
+
     /// After how many milliseconds orders were decided: half of them, 99 of 100, all.
-    pub(crate) fn decided_after_ms(&self) -> [u128; 3] {
+    fn decided_after_ms(&self) -> [u128; 3] {
         let mut all: Vec<_> = self.decided.iter().map(|(asked, told)| (*told - *asked).as_millis()).collect();
         all.sort_unstable();
         let at = |percent: usize| all[(all.len() - 1) * percent / 100];

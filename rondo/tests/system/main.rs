@@ -23,6 +23,7 @@ mod quorum;
 mod receiver;
 mod replicas;
 mod rights;
+mod runbooks;
 mod secrets;
 mod sessions;
 mod simulation;

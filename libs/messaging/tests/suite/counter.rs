@@ -44,6 +44,8 @@ pub(crate) const PATIENT: i64 = 5;
 /// Counts its batches.
 pub(crate) struct Counters {
     pub(crate) batches: Arc<AtomicUsize>,
+    /// Rows come when the test lets them; always where there is none.
+    pub(crate) gate: Option<Arc<Semaphore>>,
 }
 
 impl Decider for Counters {
@@ -64,6 +66,9 @@ impl Decider for Counters {
     }
 
     async fn load(&self, tx: &mut Transaction, inputs: &[&Add]) -> Result<Self::Set, BatchError> {
+        if let Some(gate) = &self.gate {
+            let _let = gate.acquire().await;
+        }
         self.batches.fetch_add(1, Ordering::Relaxed);
         let keys: Vec<Uuid> = inputs.iter().map(|add| add.counter_id).collect();
         Ok(Rows::load(tx, &keys, Hold::Locked).await?)
@@ -119,33 +124,6 @@ impl Decider for Called {
     }
 }
 
-/// The same, whose rows come when the test lets them.
-pub(crate) struct Held(pub(crate) Counters, pub(crate) Arc<Semaphore>);
-
-impl Decider for Held {
-    const SERVICE: &'static str = "counter";
-    type Input = Add;
-    type Answer = i64;
-    type Set = Rows<CounterRow>;
-
-    fn decode(&self, item: &Item<'_>) -> Result<Add, DecodeError> {
-        self.0.decode(item)
-    }
-
-    async fn load(&self, tx: &mut Transaction, inputs: &[&Add]) -> Result<Self::Set, BatchError> {
-        let _let = self.1.acquire().await;
-        self.0.load(tx, inputs).await
-    }
-
-    fn decide(&self, set: &mut Self::Set, add: &Add, now: Timestamp) -> Decided<i64> {
-        self.0.decide(set, add, now)
-    }
-
-    fn save(&self, set: &Self::Set, changes: &mut Changes) {
-        changes.save(set);
-    }
-}
-
 /// A database with counters, a NATS, and the way to both.
 pub(crate) struct Bench {
     pub(crate) nats: Nats,
@@ -177,7 +155,7 @@ impl Bench {
     }
 
     pub(crate) fn counters(&self) -> Counters {
-        Counters { batches: Arc::clone(&self.batches) }
+        Counters { batches: Arc::clone(&self.batches), gate: None }
     }
 
     /// Starts a loop, with connections of its own as every service has.

@@ -14,7 +14,7 @@ use testkit::{command_item, eventually};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::counter::{Add, Bench, Called, Held, PATIENT};
+use crate::counter::{Add, Bench, Called, Counters, PATIENT};
 
 fn adds(count: usize, counter_id: Uuid) -> Vec<Add> {
     vec![Add { counter_id, amount: 1 }; count]
@@ -74,7 +74,8 @@ async fn what_a_stopping_process_had_only_pulled_goes_to_others_at_once() {
     let gate = Arc::new(Semaphore::new(0));
     // One in hand, one in the queue: the others wait where they were pulled to.
     let limits = LoopLimits { batch_inputs_max: 1, ..LoopLimits::default() };
-    let _stopping = bench.start_within(Held(bench.counters(), Arc::clone(&gate)), limits).await;
+    let held = Counters { gate: Some(Arc::clone(&gate)), ..bench.counters() };
+    let _stopping = bench.start_within(held, limits).await;
     let counter = Uuid::now_v7();
     let add = Add { counter_id: counter, amount: 1 };
     let client = async_nats::connect(bench.nats.url()).await.unwrap();
