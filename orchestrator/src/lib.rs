@@ -30,6 +30,10 @@ const READERS: u32 = 8;
 /// How long answers of tail steps gather. Participants gather 50 ms themselves: with three times that most sagas
 /// find all their answers in one batch, and are written once (docs/performance.md).
 const TAIL_GATHER: Duration = Duration::from_millis(150);
+/// The least time between two small batches of what somebody waits for. Every one of them makes a batch at each
+/// participant that it asks, so a load that keeps batches small costs a third less by it, and is decided no later
+/// (docs/performance.md).
+const PACE: Duration = Duration::from_millis(4);
 /// Batches of commands' answers that make one of tail steps' answers, which come from three participants.
 const TAIL_BATCHES: usize = 8;
 
@@ -117,5 +121,5 @@ fn limits(house: &House) -> LoopLimits {
     let limits = house.loop_limits();
     let is_batched = limits.batch_inputs_max > 1;
     let patient_inputs_max = if is_batched { TAIL_BATCHES * limits.batch_inputs_max } else { 1 };
-    LoopLimits { gather_max: TAIL_GATHER, patient_inputs_max, ..limits }
+    LoopLimits { gather_max: TAIL_GATHER, pace: PACE, patient_inputs_max, ..limits }
 }

@@ -6,7 +6,8 @@
 //!
 //! A service runs it twice: promptly for callers and for messages that somebody waits for, and patiently
 //! for messages that [can wait](Decider::can_wait). To each other the two are what a second process of the
-//! same service is: whoever locks a row first goes first.
+//! same service is: whoever locks a row first goes first. Where they often want the same rows they
+//! [take turns](Decider::TAKES_TURNS), so that each finds the rows as it knows them.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -17,7 +18,7 @@ use chrono::SubsecRound;
 use contracts::{Direction, Outcome, Timestamp};
 use futures::FutureExt;
 use sea_orm::DatabaseConnection;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -31,7 +32,7 @@ use crate::decider::{Answer, Decided, Decider};
 use crate::failure::{BatchError, FailureKind};
 use crate::gathered::HandedOver;
 use crate::handle::{Arrived, CallError, Handle, LoopLimits, Origin};
-use crate::inbox::Inbox;
+use crate::inbox::{Begins, Inbox};
 use crate::log_lines;
 use crate::loop_metrics::LoopMetrics;
 use crate::outbox::StoredEvents;
@@ -96,22 +97,25 @@ pub fn start<D: Decider>(
         };
         runtime.tasks.spawn(receiver.run());
     }
-    let batch_loop = |which, calls, messages, gather, inputs_max| BatchLoop {
+    let turns = Arc::default();
+    let batch_loop = |which, calls, messages, begins, inputs_max| BatchLoop {
         decider: Arc::clone(&decider),
         db: db.clone(),
         publisher: publisher.clone(),
         dead_letters: dead_letters.clone(),
         limits,
         metrics: LoopMetrics::new(D::SERVICE, which),
-        inbox: Inbox::new(calls, messages, gather, inputs_max),
+        inbox: Inbox::new(calls, messages, begins, inputs_max),
+        turns: Arc::clone(&turns),
         caution: Caution::default(),
         shutdown: runtime.shutdown.clone(),
     };
     let (_, no_calls) = mpsc::channel(1);
-    let prompt = batch_loop("prompt", called, prompt_messages, Duration::ZERO, limits.batch_inputs_max);
+    let begins = Begins::AtAPace(limits.pace);
+    let prompt = batch_loop("prompt", called, prompt_messages, begins, limits.batch_inputs_max);
     runtime.tasks.spawn(prompt.run());
-    let patient =
-        batch_loop("patient", no_calls, patient_messages, limits.gather_max, limits.patient_inputs_max);
+    let begins = Begins::Gathered(limits.gather_max);
+    let patient = batch_loop("patient", no_calls, patient_messages, begins, limits.patient_inputs_max);
     runtime.tasks.spawn(patient.run());
     Handle::new(calls, limits.call_wait_max)
 }
@@ -124,6 +128,8 @@ struct BatchLoop<D: Decider> {
     limits: LoopLimits,
     metrics: LoopMetrics,
     inbox: Inbox<D>,
+    /// The other loop has the same.
+    turns: Arc<Mutex<()>>,
     caution: Caution,
     shutdown: CancellationToken,
 }
@@ -218,6 +224,7 @@ impl<D: Decider> BatchLoop<D> {
         batch: &[Arrived<D>],
         is_optimistic: bool,
     ) -> Result<Committed<D>, BatchError> {
+        let _turn = if D::TAKES_TURNS { Some(self.turns.lock().await) } else { None };
         let attempt = AssertUnwindSafe(self.attempt(batch, is_optimistic)).catch_unwind();
         attempt.await.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

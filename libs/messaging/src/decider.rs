@@ -20,6 +20,9 @@ pub trait Decider: Send + Sync + 'static {
     /// Whether the rows of a batch are seldom anybody else's, so that it is worth to load them without locks and
     /// to write them only if nobody has in between; a batch that meets somebody is loaded again, with locks.
     const IS_OPTIMISTIC: bool = false;
+    /// Whether its two loops often want the same rows: then their batches take turns, for without locks the later
+    /// one would be decided twice.
+    const TAKES_TURNS: bool = false;
     /// What an HTTP handler is told.
     type Answer: Send + 'static;
     /// The rows that a batch touches.

@@ -26,6 +26,9 @@ pub struct LoopLimits {
     /// How long a message that can wait gathers others. Under load 50 ms nearly fill a batch
     /// (docs/performance.md); without load nobody notices them.
     pub gather_max: Duration,
+    /// The least time between the beginnings of two batches of what somebody waits for, while they are small: a
+    /// batch costs the machine as much as dozens of inputs. Zero: each begins as soon as the one before it is over.
+    pub pace: Duration,
 }
 
 impl Default for LoopLimits {
@@ -36,6 +39,7 @@ impl Default for LoopLimits {
             calls_waiting_max: 4_096,
             call_wait_max: Duration::from_secs(5),
             gather_max: Duration::from_millis(50),
+            pace: Duration::ZERO,
         }
     }
 }

@@ -13,8 +13,21 @@ use crate::publisher::Publisher;
 /// How long inputs wait whose rows somebody holds, after one of them was tried in vain. Such a try takes as
 /// long as a row is waited for (1 s), so everybody else has at least half of the time.
 const ASIDE: Duration = Duration::from_secs(1);
-/// How often a gathering loop looks whether its batch is full.
+/// How often a loop that waits for more looks whether there is enough.
 const LOOKS: u32 = 10;
+/// Inputs of a batch from which on the next one keeps the [pace](Begins::AtAPace): fewer are of people who come one
+/// after the other, and would wait for nobody.
+const CROWD_MIN: usize = 4;
+
+/// When a batch begins whose first input is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Begins {
+    /// At once, or so long after the one before it began, if that was of several inputs; and sooner where a quarter
+    /// of a full one waits.
+    AtAPace(Duration),
+    /// So long after its first input came; and sooner where it is full.
+    Gathered(Duration),
+}
 
 pub(crate) struct Inbox<D: Decider> {
     calls: mpsc::Receiver<Arrived<D>>,
@@ -23,9 +36,12 @@ pub(crate) struct Inbox<D: Decider> {
     calls_open: bool,
     /// Whether any receiver may still bring messages.
     messages_open: bool,
-    /// How long the first input of a batch waits for others.
-    gather: Duration,
+    begins: Begins,
     batch_inputs_max: usize,
+    /// When the last batch began.
+    began: Instant,
+    /// Whether it was of several inputs.
+    was_crowd: bool,
     /// Inputs whose row somebody held.
     aside: VecDeque<Arrived<D>>,
     /// When one of them is tried next.
@@ -36,7 +52,7 @@ impl<D: Decider> Inbox<D> {
     pub(crate) fn new(
         calls: mpsc::Receiver<Arrived<D>>,
         messages: mpsc::Receiver<Arrived<D>>,
-        gather: Duration,
+        begins: Begins,
         batch_inputs_max: usize,
     ) -> Self {
         Self {
@@ -44,8 +60,10 @@ impl<D: Decider> Inbox<D> {
             messages,
             calls_open: true,
             messages_open: true,
-            gather,
+            begins,
             batch_inputs_max,
+            began: Instant::now(),
+            was_crowd: false,
             aside: VecDeque::new(),
             aside_due: Instant::now(),
         }
@@ -75,8 +93,10 @@ impl<D: Decider> Inbox<D> {
                 () = sleep_until(self.aside_due), if !self.aside.is_empty() => None,
             };
             if let Some(first) = first {
-                self.gather().await;
-                return Some(self.drain(first, has_room));
+                self.wait_for_more().await;
+                let batch = self.drain(first, has_room);
+                (self.began, self.was_crowd) = (Instant::now(), batch.len() >= CROWD_MIN);
+                return Some(batch);
             }
         }
         None
@@ -93,12 +113,16 @@ impl<D: Decider> Inbox<D> {
         self.aside.extend(inputs);
     }
 
-    /// Waits while others may come, or until a batch is full.
-    async fn gather(&self) {
-        let mut looks = if self.gather.is_zero() { 0 } else { LOOKS };
-        while looks > 0 && self.messages.len() + 1 < self.batch_inputs_max {
-            looks -= 1;
-            tokio::time::sleep(self.gather / LOOKS).await;
+    /// Waits while others may come that are worth it.
+    async fn wait_for_more(&self) {
+        let (period, from, enough) = match self.begins {
+            Begins::AtAPace(_) if !self.was_crowd => return,
+            Begins::AtAPace(pace) => (pace, self.began, self.batch_inputs_max / 4),
+            Begins::Gathered(within) => (within, Instant::now(), self.batch_inputs_max),
+        };
+        let due = from + period;
+        while self.messages.len() + self.calls.len() + 1 < enough && Instant::now() < due {
+            sleep_until(due.min(Instant::now() + period / LOOKS)).await;
         }
     }
 

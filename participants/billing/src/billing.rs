@@ -4,21 +4,34 @@ use chrono::TimeDelta;
 use contracts::user::UserRegistered;
 use contracts::{Event, Timestamp};
 use messaging::rows::memory::Tables;
-use messaging::rows::{Changes, Hold as Locking, Rows, Transaction};
+use messaging::rows::{Changes, Hold as Locking, Known, Rows, Transaction, Version};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
 
 use crate::account::Account;
 use crate::commands::{Answer, Call, Command, expire_hold, open_account};
-use crate::hold::Hold;
+use crate::hold::{Hold, HoldState};
 use crate::set::{Keys, Set};
 
 /// Billing, as the loop sees it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Billing {
     /// How long a new hold lasts.
     pub hold_life: TimeDelta,
+    accounts: Known<Account>,
+    /// Those that wait.
+    holds: Known<Hold>,
 }
+
+impl Billing {
+    /// Whose new holds last so long.
+    pub fn new(hold_life: TimeDelta) -> Self {
+        Self { hold_life, accounts: Known::new(KNOWN_MAX), holds: Known::new(KNOWN_MAX) }
+    }
+}
+
+/// Accounts, and holds, that a process remembers, about 200 bytes each: others are read.
+const KNOWN_MAX: usize = 8_192;
 
 /// Everything that changes billing's rows.
 #[derive(Debug, Clone)]
@@ -46,6 +59,8 @@ impl Input {
 
 impl Decider for Billing {
     const SERVICE: &'static str = "billing";
+    const IS_OPTIMISTIC: bool = true;
+    const TAKES_TURNS: bool = true;
     type Input = Input;
     type Answer = Answer;
     type Set = Set;
@@ -67,9 +82,8 @@ impl Decider for Billing {
         for input in inputs {
             input.touches(&mut keys);
         }
-        let accounts = lock_accounts(tx, &keys).await?;
-        let holds = Rows::load(tx, &keys.orders, Locking::Unlocked).await?;
-        check_holders(&keys, &holds, &accounts)?;
+        let (accounts, holds) =
+            if tx.is_optimistic() { self.read(tx, &keys).await? } else { self.lock(tx, &keys).await? };
         Ok(Set {
             accounts,
             holds,
@@ -100,6 +114,41 @@ impl Decider for Billing {
         changes.save(&set.entries);
         changes.save(&set.remembered);
     }
+
+    fn committed(&self, set: Set, version: Option<Version>) {
+        if let Some(version) = version {
+            self.accounts.keep(set.accounts, version, |_| true);
+            self.holds.keep(set.holds, version, |hold| matches!(hold.state, HoldState::Held(_)));
+        }
+    }
+}
+
+impl Billing {
+    /// Without locks: holds first, for they say whose accounts they are on. What is there of new orders' is found
+    /// out by writing them: such a batch is loaded again, with locks.
+    async fn read(
+        &self,
+        tx: &mut Transaction,
+        keys: &Keys,
+    ) -> Result<(Rows<Account>, Rows<Hold>), BatchError> {
+        let known = self.holds.take(&keys.all_orders());
+        let holds = known.and_read(tx, &keys.orders).await?;
+        let holders = holds.iter().filter(|hold| hold.state.moves_money());
+        let holders = holders.filter_map(|hold| hold.state.asked()).map(|asked| asked.user_id);
+        let users: Vec<Uuid> = keys.users.iter().copied().chain(holders).collect();
+        Ok((self.accounts.load(tx, &users).await?, holds))
+    }
+
+    async fn lock(
+        &self,
+        tx: &mut Transaction,
+        keys: &Keys,
+    ) -> Result<(Rows<Account>, Rows<Hold>), BatchError> {
+        let accounts = lock_accounts(tx, keys).await?;
+        let holds = Rows::load(tx, &keys.all_orders(), Locking::Unlocked).await?;
+        check_holders(keys, &holds, &accounts)?;
+        Ok((accounts, holds))
+    }
 }
 
 /// Locks every account of the batch in one statement, in the order of their users.
@@ -112,7 +161,7 @@ async fn lock_accounts(tx: &mut Transaction, keys: &Keys) -> Result<Rows<Account
     Ok(Rows::lock_with_parents_of(tx, &keys.users, holders, &keys.orders_of_holders, holder).await?)
 }
 
-/// A hold may have come between the two statements of [`Billing::load`]: then its account is not locked,
+/// A hold may have come between the two statements of [`Billing::lock`]: then its account is not locked,
 /// and the batch is loaded again.
 fn check_holders(keys: &Keys, holds: &Rows<Hold>, accounts: &Rows<Account>) -> Result<(), BatchError> {
     let holders = keys.orders_of_holders.iter().filter_map(|order_id| holds.get(*order_id));

@@ -52,15 +52,11 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     commands::count_contradictions_from_now();
     let writes = house.database(NAME, Pool::Writer, LOOP_CONNECTIONS).await?;
     let reads = house.database(NAME, Pool::Reader, READ_CONNECTIONS).await?;
-    let billing = Billing { hold_life: TimeDelta::seconds(house.config.business.hold_seconds.into()) };
+    let hold_life = TimeDelta::seconds(house.config.business.hold_seconds.into());
+    let billing = Billing::new(hold_life);
     let bus = house.bus(NAME).await?;
     let handle = start_loops(house, &bus, billing, Pools { writer: &writes, reader: &reads });
-    let sweep = sweep::Sweep {
-        db: reads.clone(),
-        handle: handle.clone(),
-        hold_life: billing.hold_life,
-        every: SWEEP_EVERY,
-    };
+    let sweep = sweep::Sweep { db: reads.clone(), handle: handle.clone(), hold_life, every: SWEEP_EVERY };
     sweep.start(&house.runtime());
     idempotency::start_forgetting(NAME, idempotency::KEPT_MIN, reads.clone(), &house.runtime());
     let ready = vec![database::ready("database", &reads)];

@@ -66,6 +66,8 @@ pub struct Keys {
     pub(crate) users: Vec<Uuid>,
     /// Whose holds are read.
     pub(crate) orders: Vec<Uuid>,
+    /// Whose holds most likely are not there yet.
+    pub(crate) new_orders: Vec<Uuid>,
     /// Of these orders the account is not named by the input: it is the hold's.
     pub(crate) orders_of_holders: Vec<Uuid>,
     /// Entries that exist if the call is a repeat.
@@ -75,6 +77,10 @@ pub struct Keys {
 }
 
 impl Keys {
+    pub(crate) fn all_orders(&self) -> Vec<Uuid> {
+        [&self.orders[..], &self.new_orders].concat()
+    }
+
     /// The hold of an order, and the account that the hold is on.
     pub(crate) fn hold_and_holder(&mut self, order_id: Uuid) {
         self.orders.push(order_id);

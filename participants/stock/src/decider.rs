@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use contracts::order::OrderConfirmed;
 use contracts::{Event, Timestamp};
 use messaging::rows::memory::Tables;
-use messaging::rows::{Changes, Hold, Rows, Transaction};
+use messaging::rows::{Changes, Hold, Known, Rows, Transaction, Version};
 use messaging::{BatchError, Decided, Decider, DecodeError, Item};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::commands::put_position::{PutPosition, PutRefusal};
 use crate::commands::reserve_by_operator::{OperatorRefusal, ReserveByOperator};
 use crate::commands::{put_position, release_stock, reserve_by_operator, reserve_stock, sell};
 use crate::position::Position;
-use crate::reservation::Reservation;
+use crate::reservation::{Reservation, State};
 
 messaging::commands! {
     /// What stock is asked for over the wire.
@@ -61,14 +61,37 @@ pub struct Keys {
     pub positions: BTreeSet<Uuid>,
     /// Orders that inputs name; the positions of their reservations are loaded too.
     pub orders: BTreeSet<Uuid>,
+    /// Orders whose reservations most likely are not there yet.
+    pub new_orders: BTreeSet<Uuid>,
+}
+
+impl Keys {
+    fn all_orders(&self) -> Vec<Uuid> {
+        self.orders.union(&self.new_orders).copied().collect()
+    }
 }
 
 /// The rules.
-#[derive(Debug, Clone, Copy)]
-pub struct Stock;
+#[derive(Debug)]
+pub struct Stock {
+    positions: Known<Position>,
+    /// Those that wait to be sold.
+    reservations: Known<Reservation>,
+}
+
+/// Positions, and reservations, that a process remembers, less than a KiB each: others are read.
+const KNOWN_MAX: usize = 8_192;
+
+impl Default for Stock {
+    fn default() -> Self {
+        Self { positions: Known::new(KNOWN_MAX), reservations: Known::new(KNOWN_MAX) }
+    }
+}
 
 impl Decider for Stock {
     const SERVICE: &'static str = crate::SERVICE;
+    const IS_OPTIMISTIC: bool = true;
+    const TAKES_TURNS: bool = true;
     type Input = Input;
     type Answer = Answer;
     type Set = Set;
@@ -95,12 +118,7 @@ impl Decider for Stock {
                 Input::PutPosition(request) => put_position::touches(request, &mut keys),
             }
         }
-        let named: Vec<Uuid> = keys.positions.into_iter().collect();
-        let orders: Vec<Uuid> = keys.orders.into_iter().collect();
-        let positions = lock_positions(tx, &named, &orders).await?;
-        let reservations = Rows::load(tx, &orders, Hold::Unlocked).await?;
-        all_locked(&positions, &reservations)?;
-        Ok(Set { positions, reservations })
+        if tx.is_optimistic() { self.read(tx, &keys).await } else { self.lock(tx, &keys).await }
     }
 
     fn decide(&self, set: &mut Set, input: &Input, now: Timestamp) -> Decided<Answer> {
@@ -120,6 +138,36 @@ impl Decider for Stock {
     fn save(&self, set: &Set, changes: &mut Changes) {
         changes.save(&set.positions);
         changes.save(&set.reservations);
+    }
+
+    fn committed(&self, set: Set, version: Option<Version>) {
+        if let Some(version) = version {
+            self.positions.keep(set.positions, version, |_| true);
+            self.reservations.keep(set.reservations, version, |reservation| {
+                matches!(reservation.state.0, State::Reserved(_))
+            });
+        }
+    }
+}
+
+impl Stock {
+    /// Without locks: reservations first, for they say which positions they are of. What is there of new orders' is
+    /// found out by writing them: such a batch is loaded again, with locks.
+    async fn read(&self, tx: &mut Transaction, keys: &Keys) -> Result<Set, BatchError> {
+        let known = self.reservations.take(&keys.all_orders());
+        let orders: Vec<Uuid> = keys.orders.iter().copied().collect();
+        let reservations = known.and_read(tx, &orders).await?;
+        let reserved = reservations.iter().flat_map(|reservation| &reservation.position_ids.0);
+        let positions: Vec<Uuid> = keys.positions.iter().chain(reserved).copied().collect();
+        Ok(Set { positions: self.positions.load(tx, &positions).await?, reservations })
+    }
+
+    async fn lock(&self, tx: &mut Transaction, keys: &Keys) -> Result<Set, BatchError> {
+        let (named, orders) = (keys.positions.iter().copied().collect::<Vec<_>>(), keys.all_orders());
+        let positions = lock_positions(tx, &named, &orders).await?;
+        let reservations = Rows::load(tx, &orders, Hold::Unlocked).await?;
+        all_locked(&positions, &reservations)?;
+        Ok(Set { positions, reservations })
     }
 }
 

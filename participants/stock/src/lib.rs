@@ -57,7 +57,8 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let bus = house.bus(SERVICE).await?;
     let publisher = Publisher::start(SERVICE, bus.clone(), writer.clone(), &runtime);
     let pools = Pools { writer: &writer, reader: &reader };
-    let stock = messaging::start(Stock, pools, &bus, &publisher, sources(), house.loop_limits(), &runtime);
+    let stock =
+        messaging::start(Stock::default(), pools, &bus, &publisher, sources(), house.loop_limits(), &runtime);
     let ready = vec![database::ready("database", &reader)];
     let shop = Arc::new(http::Shop { stock, reader, currency: house.config.business.currency.clone() });
     Ok(Part {

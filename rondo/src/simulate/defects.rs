@@ -29,7 +29,6 @@ enum Mistake {
     PanicsAtUndo,
 }
 
-#[derive(Debug, Clone, Copy)]
 struct Mistaken {
     billing: Billing,
     mistake: Mistake,
@@ -118,11 +117,11 @@ fn capture_again(set: &mut billing::Set, capture: &CaptureFunds, now: Timestamp)
 
 fn with_billing(stage: &Stage, mistake: Mistake) -> Cast {
     let mut cast = cast(stage);
-    let mistaken = Mistaken { billing: Billing { hold_life: stage.hold_life }, mistake };
+    let mistaken = || Mistaken { billing: Billing::new(stage.hold_life), mistake };
     let database = &stage.databases.billing;
     let is_billing = |part: &Part| part.house == Billing::SERVICE;
     if let Some(part) = cast.parts.iter_mut().find(|part| is_billing(part)) {
-        *part = participant(stage, &mistaken, database, billing::sources(), heard);
+        *part = participant(stage, mistaken, database, billing::sources(), heard);
     }
     cast
 }

@@ -61,26 +61,26 @@ pub(super) fn cast(stage: &Stage) -> Cast {
     let pauses: Vec<Arc<KnownPauses>> = (0..PROCESSES).map(|_| Arc::default()).collect();
     let (mut parts, managed) = managers(stage, &pauses);
     let databases = &stage.databases;
-    let billing = Billing { hold_life: stage.hold_life };
-    let letters = Notification { currency: "RUB".to_owned() };
-    let deliveries = Deliveries { couriers: COURIERS };
-    parts.push(participant(stage, &billing, &databases.billing, billing::sources(), heard));
-    parts.push(participant(stage, &Stock, &databases.stock, stock::sources(), heard_of_stock));
-    parts.push(participant(stage, &deliveries, &databases.delivery, delivery::sources(), heard));
+    let billing = || Billing::new(stage.hold_life);
+    let letters = || Notification { currency: "RUB".to_owned() };
+    let deliveries = || Deliveries { couriers: COURIERS };
+    parts.push(participant(stage, billing, &databases.billing, billing::sources(), heard));
+    parts.push(participant(stage, Stock::default, &databases.stock, stock::sources(), heard_of_stock));
+    parts.push(participant(stage, deliveries, &databases.delivery, delivery::sources(), heard));
     let (database, sources) = (&databases.notification, notification::sources());
-    parts.push(participant(stage, &letters, database, sources, |()| Heard::Done));
+    parts.push(participant(stage, letters, database, sources, |()| Heard::Done));
     Cast { parts, managed, pauses }
 }
 
-/// A participant by its rules.
-pub(super) fn participant<D: Decider + Clone>(
+/// A participant by its rules, which each of its processes has of its own.
+pub(super) fn participant<D: Decider>(
     stage: &Stage,
-    rules: &D,
+    rules: impl Fn() -> D,
     database: &Database,
     sources: Vec<Source>,
     hear: fn(&D::Answer) -> Heard,
 ) -> Part {
-    let deciders = (0..PROCESSES).map(|_| rules.clone());
+    let deciders = (0..PROCESSES).map(|_| rules());
     let loops = Loops::new(deciders, database.clone(), stage, hear);
     Part { house: D::SERVICE, sources, service: Box::new(loops) }
 }

@@ -26,37 +26,49 @@ impl<R: Record> Known<R> {
     /// # Errors
     /// The statement failed, or a row is not of this type.
     pub async fn load(&self, tx: &mut Transaction, keys: &[Uuid]) -> Result<Rows<R>, sqlx::Error> {
-        let mut known = Rows::default();
-        let mut unknown = keys.to_vec();
-        {
-            let mut cache = self.lock();
-            let taken = keys.iter().filter_map(|key| Some((*key, cache.remove(key)?)));
-            let row =
-                |(key, (value, version))| (key, Row { is_unread: true, ..Row::read(value, Some(version)) });
-            known.rows.extend(taken.map(row));
-        }
+        let known = self.take(keys);
         if tx.is_optimistic() {
-            unknown.retain(|key| !known.rows.contains_key(key));
+            known.and_read(tx, keys).await
         } else {
-            known.rows.clear();
+            Rows::load(tx, keys, Hold::Locked).await
         }
-        known.rows.extend(Rows::load(tx, &unknown, Hold::Locked).await?.rows);
-        Ok(known)
     }
 
-    /// Keeps what was committed as this version, of what is worth it.
+    /// Those that are known, for an optimistic transaction to use or any to change; they are forgotten until they
+    /// are kept again.
+    pub fn take(&self, keys: &[Uuid]) -> Rows<R> {
+        let mut cache = self.lock();
+        let taken = keys.iter().filter_map(|key| Some((*key, cache.remove(key)?)));
+        let row = |(key, (value, version))| (key, Row { is_unread: true, ..Row::read(value, Some(version)) });
+        Rows { rows: taken.map(row).collect() }
+    }
+
+    /// Keeps what was committed as this version, of what is worth it; of the others nothing is known any more.
     pub fn keep(&self, rows: Rows<R>, version: Version, is_worth: impl Fn(&R) -> bool) {
         let mut cache = self.lock();
         for (key, row) in rows.rows {
             let version = if row.write.is_some() { Some(version) } else { row.version };
-            if let Some(version) = version.filter(|_| is_worth(&row.value)) {
-                cache.insert(key, (row.value, version));
+            match version {
+                Some(version) if is_worth(&row.value) => drop(cache.insert(key, (row.value, version))),
+                _ => drop(cache.remove(&key)),
             }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<Uuid, (R, Version)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Record> Rows<R> {
+    /// With those of the keys that are not among them, as an optimistic transaction reads them.
+    ///
+    /// # Errors
+    /// The statement failed, or a row is not of this type.
+    pub async fn and_read(mut self, tx: &mut Transaction, keys: &[Uuid]) -> Result<Self, sqlx::Error> {
+        let missing: Vec<Uuid> = keys.iter().copied().filter(|key| !self.rows.contains_key(key)).collect();
+        self.rows.extend(Self::load(tx, &missing, Hold::Locked).await?.rows);
+        Ok(self)
     }
 }
 

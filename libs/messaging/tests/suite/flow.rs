@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::PullConsumer;
 use contracts::{Command, Outcome};
@@ -65,6 +65,37 @@ async fn messages_that_can_wait_share_a_transaction_and_hold_nobody_up() {
     })
     .await;
     assert_eq!(bench.batches.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn small_batches_keep_a_pace_and_nobody_waits_for_a_crowd_that_is_not_there() {
+    let bench = Bench::new().await;
+    let pace = Duration::from_secs(2);
+    let handle =
+        bench.start_within(Called(bench.counters()), LoopLimits { pace, ..LoopLimits::default() }).await;
+    let call = |count: usize| {
+        futures::future::join_all(adds(count, Uuid::now_v7()).into_iter().map(|add| handle.call(add)))
+    };
+    let batches = || bench.batches.load(Ordering::Relaxed);
+    let began = Instant::now();
+    for _ in 0..3 {
+        call(1).await;
+    }
+    assert!(began.elapsed() < pace && batches() == 3, "who comes alone waits for nobody");
+
+    call(8).await;
+    let (crowd, before) = (Instant::now(), batches());
+    tokio::join!(call(3), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        call(4).await
+    });
+    assert!(crowd.elapsed() > pace / 2, "after a crowd the next batch waits");
+    assert_eq!(batches(), before + 1, "and gathers what comes meanwhile");
+
+    // That was a crowd, too; but a quarter of a full batch is enough.
+    let began = Instant::now();
+    call(LoopLimits::default().batch_inputs_max / 4).await;
+    assert!(began.elapsed() < pace / 2);
 }
 
 /// Else nobody had it before the ack wait of 30 s is over.

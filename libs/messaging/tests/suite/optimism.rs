@@ -1,17 +1,18 @@
 //! Rows that are read without locks, or not at all because they are known: nothing is lost to whoever writes
 //! them meanwhile.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use contracts::Timestamp;
+use contracts::{Command as _, Timestamp};
 use messaging::rows::{Changes, Hold, Known, Rows, Transaction, Version};
-use messaging::{BatchError, CallError, Decided, Decider, DecodeError, Item};
+use messaging::{BatchError, CallError, Decided, Decider, DecodeError, Item, LoopLimits};
 use sea_orm::{ConnectionTrait, TransactionTrait};
-use testkit::eventually;
+use testkit::{command_item, eventually};
 use uuid::Uuid;
 
-use crate::counter::{Add, Bench, Called, CounterRow, Counters, UNLUCKY};
+use crate::counter::{Add, Bench, Called, CounterRow, Counters, PATIENT, UNLUCKY};
 
 /// Counters that a process remembers. Who adds nothing to one that is there only looks at it.
 struct Remembering {
@@ -58,6 +59,68 @@ impl Decider for Remembering {
             self.known.keep(set, version, |_| true);
         }
     }
+}
+
+/// Takes turns, and tells how many of its batches were under way at once.
+struct Turning {
+    counters: Counters,
+    under_way: AtomicUsize,
+    most: Arc<AtomicUsize>,
+}
+
+impl Decider for Turning {
+    const SERVICE: &'static str = "counter";
+    const TAKES_TURNS: bool = true;
+    type Input = Add;
+    type Answer = i64;
+    type Set = Rows<CounterRow>;
+
+    fn decode(&self, item: &Item<'_>) -> Result<Add, DecodeError> {
+        self.counters.decode(item)
+    }
+
+    fn can_wait(&self, add: &Add) -> bool {
+        self.counters.can_wait(add)
+    }
+
+    async fn load(&self, tx: &mut Transaction, inputs: &[&Add]) -> Result<Self::Set, BatchError> {
+        self.most.fetch_max(self.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        self.counters.load(tx, inputs).await
+    }
+
+    fn decide(&self, set: &mut Self::Set, add: &Add, now: Timestamp) -> Decided<i64> {
+        self.counters.decide(set, add, now)
+    }
+
+    fn save(&self, set: &Self::Set, changes: &mut Changes) {
+        self.counters.save(set, changes);
+    }
+
+    fn committed(&self, _: Self::Set, _: Option<Version>) {
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn two_loops_that_take_turns_are_never_under_way_together() {
+    let bench = Bench::new().await;
+    let most = Arc::default();
+    let turning =
+        Turning { counters: bench.counters(), under_way: AtomicUsize::new(0), most: Arc::clone(&most) };
+    let limits = LoopLimits { gather_max: Duration::from_millis(1), ..LoopLimits::default() };
+    let _handle = bench.start_within(turning, limits).await;
+    // Rows that nobody else wants: no lock keeps the two apart.
+    let add = |amount| Add { counter_id: Uuid::now_v7(), amount };
+    for _ in 0..100 {
+        bench.road.send(Add::TYPE, &[command_item(&add(1))]).await;
+        bench.road.send(Add::TYPE, &[command_item(&add(PATIENT))]).await;
+    }
+    eventually(Duration::from_secs(20), "all of both to be added", async || {
+        (bench.number("SELECT count(*) FROM counters").await == 200).then_some(())
+    })
+    .await;
+    assert!(bench.batches.load(Ordering::Relaxed) > 2);
+    assert_eq!(most.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::set::{Keys, Set};
 
 pub(crate) fn touches(command: &ReserveFunds, keys: &mut Keys) {
     keys.users.push(command.user_id);
-    keys.orders.push(command.order_id);
+    keys.new_orders.push(command.order_id);
 }
 
 pub(crate) fn decide(set: &mut Set, command: &ReserveFunds, now: Timestamp) -> Reply<ReserveFunds> {

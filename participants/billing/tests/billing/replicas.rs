@@ -1,5 +1,7 @@
 //! Two replicas of billing on the same rows.
 
+use std::sync::LazyLock;
+
 use billing::commands::Command;
 use billing::{Billing, Input, Set};
 use chrono::{TimeDelta, Utc};
@@ -112,7 +114,7 @@ async fn a_hot_account_hammered_by_both_is_spent_to_the_last_unit_and_not_beyond
     bank.audit().await;
 }
 
-const BILLING: Billing = Billing { hold_life: TimeDelta::days(7) };
+static BILLING: LazyLock<Billing> = LazyLock::new(|| Billing::new(TimeDelta::days(7)));
 
 fn input(command: Command) -> Input {
     Input::Command(command)

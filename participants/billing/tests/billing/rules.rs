@@ -2,6 +2,7 @@
 //! compared with a model of a few lines, and the books audited after each step.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use billing::commands::deposit::Deposit;
 use billing::commands::take_payment::TakePayment;
@@ -21,7 +22,7 @@ use crate::bank::{amount, reserve};
 
 const USERS: u128 = 3;
 const ORDERS: u128 = 5;
-const BILLING: Billing = Billing { hold_life: TimeDelta::days(7) };
+static BILLING: LazyLock<Billing> = LazyLock::new(|| Billing::new(TimeDelta::days(7)));
 
 /// Something that is asked for, of small numbers of users and orders so that they meet often.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,7 @@ const ITEMS_MAX: usize = 100;
 pub(crate) const QUANTITY_MAX: i64 = 1_000_000_000;
 
 pub(crate) fn touches(command: &ReserveStock, keys: &mut Keys) {
-    keys.orders.insert(command.order_id);
+    keys.new_orders.insert(command.order_id);
     keys.positions.extend(command.items.iter().map(|item| item.position_id));
 }
 

@@ -155,7 +155,7 @@ proptest! {
     fn whatever_comes_in_whatever_order_stock_adds_up(inputs in prop::collection::vec(input(), 1..80)) {
         let (mut set, mut model) = (Set::default(), Model::default());
         for input in &inputs {
-            let decided = Stock.decide(&mut set, input, now());
+            let decided = Stock::default().decide(&mut set, input, now());
             model.learn(input, &decided.answer)?;
             model.check(&set)?;
         }
