@@ -8,6 +8,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pu
 use async_nats::jetstream::{self, stream::Stream};
 use futures::StreamExt;
 use tokio::time::Instant;
+use trace::seldom::Seldom;
 
 use crate::bus::Bus;
 use crate::envelope::{self, Item};
@@ -26,6 +27,8 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(250);
+/// A stream that was not read for so long is told of: who makes it, or NATS, may just be starting.
+const TOLD_AFTER: Duration = Duration::from_secs(5);
 
 /// What a listener hears. Every item may come again, also long after.
 #[derive(Debug)]
@@ -34,6 +37,9 @@ pub enum Heard<'a> {
     Item(&'a Item<'a>),
     /// All that the stream held when this reading of it began was heard. Said once a reading.
     Everything,
+    /// NATS is there, and yet the stream could not be read for some seconds, with why. Said again and again until
+    /// [`Heard::Everything`].
+    Unreadable(&'a str),
 }
 
 /// Starts to read the stream called `stream` for this process alone, until it stops.
@@ -44,7 +50,7 @@ pub fn listen(
     runtime: &Runtime,
 ) {
     let shutdown = runtime.shutdown.clone();
-    let listener = Listener { bus, stream, hear };
+    let listener = Listener { bus, stream, hear, unreadable: Seldom::default() };
     runtime.tasks.spawn(async move {
         shutdown.run_until_cancelled(listener.run()).await;
     });
@@ -54,6 +60,7 @@ struct Listener<H> {
     bus: Bus,
     stream: &'static str,
     hear: H,
+    unreadable: Seldom,
 }
 
 type Refused = Box<dyn std::error::Error + Send + Sync>;
@@ -61,14 +68,17 @@ type Refused = Box<dyn std::error::Error + Send + Sync>;
 impl<H: FnMut(Heard<'_>)> Listener<H> {
     async fn run(mut self) {
         let mut pause = PAUSE_MIN;
+        let mut read_at = Instant::now();
         loop {
             let began = Instant::now();
             let consumer = tokio::time::timeout(ANSWER_WITHIN, consumer_of(&self.bus, self.stream)).await;
-            match consumer.map_err(Refused::from).flatten() {
+            let missed = match consumer.unwrap_or_else(|_| Err("NATS does not answer".into())) {
                 Ok(consumer) => self.read(&consumer).await,
-                Err(error) => {
-                    tracing::debug!(stream = self.stream, %error, "the stream cannot be read yet");
-                }
+                Err(error) => Err(error),
+            };
+            match missed {
+                Ok(()) => read_at = Instant::now(),
+                Err(why) => self.miss(read_at, &why.to_string()),
             }
             // A reading that ended at once, whatever the reason, is no reason to hurry.
             pause = if began.elapsed() > PAUSE_MAX { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
@@ -76,8 +86,21 @@ impl<H: FnMut(Heard<'_>)> Listener<H> {
         }
     }
 
-    /// Reads until something is wrong.
-    async fn read(&mut self, consumer: &PullConsumer) {
+    /// It could not be read, and was last read then. That NATS is away is told by the connection.
+    fn miss(&mut self, read_at: Instant, why: &str) {
+        let stream = self.stream;
+        tracing::debug!(stream, error = why, "the stream cannot be read yet");
+        if read_at.elapsed() < TOLD_AFTER || !self.bus.is_connected() {
+            return;
+        }
+        (self.hear)(Heard::Unreadable(why));
+        if let Some(unsaid) = self.unreadable.again(std::time::Instant::now()) {
+            tracing::warn!(stream, error = why, unsaid, "the stream cannot be read");
+        }
+    }
+
+    /// Reads until something is wrong. Whether all of it was heard before that.
+    async fn read(&mut self, consumer: &PullConsumer) -> Result<(), Refused> {
         let messages = consumer
             .stream()
             .max_messages_per_batch(PULLED_AHEAD)
@@ -85,18 +108,23 @@ impl<H: FnMut(Heard<'_>)> Listener<H> {
             .heartbeat(HEARTBEAT)
             .messages()
             .await;
-        let Ok(mut messages) = messages else { return };
+        let mut messages = messages?;
         let mut reading = Reading { heard: 0, to_hear: consumer.cached_info().num_pending, told: false };
         reading.tell_if_all(0, &mut self.hear);
         while let Some(next) = messages.next().await {
             match next {
                 Ok(message) if self.take(&message, &mut reading) => {}
-                Ok(_) => return tracing::info!(stream = self.stream, "a gap; the stream is read again"),
+                Ok(_) => {
+                    tracing::info!(stream = self.stream, "a gap; the stream is read again");
+                    break;
+                }
                 Err(error) => {
-                    return tracing::info!(stream = self.stream, %error, "the stream is read again");
+                    tracing::info!(stream = self.stream, %error, "the stream is read again");
+                    break;
                 }
             }
         }
+        if reading.told { Ok(()) } else { Err("a reading ended before its end was reached".into()) }
     }
 
     /// Whether this was the next message.

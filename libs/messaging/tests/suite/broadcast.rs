@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::pull;
 use contracts::Timestamp;
 use contracts::auth::{Revoked, SessionRevoked};
 use messaging::broadcast::{Broadcast, Heard, Told, listen};
@@ -16,6 +17,8 @@ use uuid::Uuid;
 
 const WITHIN: Duration = Duration::from_secs(10);
 const AGE_MAX: Duration = Duration::from_secs(360);
+/// More consumers than a server lets a stream have by itself.
+const FILLED_WITHIN: usize = 10_000;
 
 /// A process that listens; it stops with its test.
 struct Ear {
@@ -23,10 +26,11 @@ struct Ear {
     _listening: DropGuard,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Word {
     Session(Uuid),
     Everything,
+    Unreadable(String),
 }
 
 async fn bus(nats: &Nats) -> Bus {
@@ -51,6 +55,7 @@ impl Ear {
             words.lock().unwrap().push(match what {
                 Heard::Item(item) => word(item),
                 Heard::Everything => Word::Everything,
+                Heard::Unreadable(why) => Word::Unreadable(why.to_owned()),
             });
         };
         listen(bus(nats).await, topology::SESSIONS, hear, &runtime);
@@ -70,6 +75,23 @@ impl Ear {
         let count = || self.heard().iter().filter(|word| **word == Word::Everything).count();
         eventually(WITHIN, "everything to be read", async || (count() >= times).then_some(())).await;
     }
+}
+
+/// As many consumers as the server lets there be of the stream, for a year.
+async fn fill(nats: &Nats) {
+    let jetstream = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    let stream = jetstream.get_stream(topology::SESSIONS).await.unwrap();
+    let config = pull::Config {
+        inactive_threshold: Duration::from_secs(365 * 24 * 3600),
+        memory_storage: true,
+        ..pull::Config::default()
+    };
+    for _ in 0..FILLED_WITHIN {
+        if stream.create_consumer(config.clone()).await.is_err() {
+            return;
+        }
+    }
+    panic!("the server lets {FILLED_WITHIN} consumers be");
 }
 
 fn revoked(session_id: Uuid) -> SessionRevoked {
@@ -169,8 +191,38 @@ async fn when_nats_comes_back_everything_is_read_again_and_what_is_new_is_heard(
         .into_iter()
         .filter_map(|word| match word {
             Word::Session(session_id) => Some(session_id),
-            Word::Everything => None,
+            Word::Everything | Word::Unreadable(_) => None,
         })
         .collect();
     assert_eq!(sessions, [before, after].into());
+}
+
+#[tokio::test]
+async fn a_stream_that_takes_no_more_readers_is_told_of_until_it_is_made_anew() {
+    let nats = testkit::nats().await;
+    let mouth = mouth(&nats).await;
+    mouth.state().await.unwrap();
+    let early = Ear::open(&nats).await;
+    early.has_read_everything(1).await;
+    fill(&nats).await;
+    let late = Ear::open(&nats).await;
+    let why = eventually(2 * WITHIN, "the reader to tell why it cannot read", async || {
+        late.heard().into_iter().find_map(|word| match word {
+            Word::Unreadable(why) => Some(why),
+            _ => None,
+        })
+    })
+    .await;
+    assert!(why.contains("maximum consumers limit reached"), "{why}");
+    let [session] = ids();
+    tell(&mouth, &[session]).await;
+    early.hears(session).await;
+    assert!(!late.heard().contains(&Word::Everything), "{:?}", late.heard());
+
+    let jetstream = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    jetstream.delete_stream(topology::SESSIONS).await.unwrap();
+    let [again] = ids();
+    tell(&mouth, &[again]).await;
+    early.hears(again).await;
+    late.hears(again).await;
 }

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use contracts::auth::{RevocationsComplete, Revoked, SessionRevoked};
 use contracts::{Event, Timestamp};
 use messaging::Item;
 use messaging::broadcast::Heard;
+use messaging::topology::SESSIONS;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -33,6 +34,8 @@ struct Shared {
     complete: AtomicBool,
     /// The stream was read to its end once.
     read: AtomicBool,
+    /// Why the stream cannot be read, until it is.
+    unreadable: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -80,8 +83,16 @@ impl Revocations {
     pub(crate) fn hear(&self, heard: &Heard<'_>) {
         match heard {
             Heard::Item(item) => self.hear_item(item),
-            Heard::Everything => self.0.read.store(true, Ordering::Release),
+            Heard::Everything => {
+                self.0.read.store(true, Ordering::Release);
+                self.set_unreadable(None);
+            }
+            Heard::Unreadable(why) => self.set_unreadable(Some((*why).to_owned())),
         }
+    }
+
+    fn set_unreadable(&self, why: Option<String>) {
+        *self.0.unreadable.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     fn hear_item(&self, item: &Item<'_>) {
@@ -101,9 +112,19 @@ impl Revocations {
     pub fn ready(&self) -> ReadyCheck {
         let revocations = self.clone();
         ReadyCheck::new("revocations", move || {
-            let all = revocations.are_read();
-            async move { if all { Ok(()) } else { Err("revoked sessions were not read yet".to_owned()) } }
+            let result = if revocations.are_read() { Ok(()) } else { Err(revocations.why_not()) };
+            async move { result }
         })
+    }
+
+    fn why_not(&self) -> String {
+        let unreadable = self.0.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*unreadable {
+            Some(why) => {
+                format!("revoked sessions were not read yet: the stream {SESSIONS} cannot be read: {why}")
+            }
+            None => "revoked sessions were not read yet".to_owned(),
+        }
     }
 
     /// Whether every revocation was read once.
@@ -238,5 +259,19 @@ mod tests {
         );
         revocations.hear(&Heard::Item(&serde_json::from_str(&item).unwrap()));
         assert!(ready.ask().await.is_ok());
+        // What was read once is kept.
+        revocations.hear(&Heard::Unreadable("no more consumers"));
+        assert!(ready.ask().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_cannot_be_read_is_named_with_the_reason_until_it_is_read() {
+        let revocations = Revocations::default();
+        let ready = revocations.ready();
+        revocations.hear(&Heard::Unreadable("no more consumers"));
+        let why = ready.ask().await.unwrap_err();
+        assert!(why.contains("SESSIONS cannot be read: no more consumers"), "{why}");
+        revocations.hear(&Heard::Everything);
+        assert_eq!(ready.ask().await.unwrap_err(), "revoked sessions were not read yet");
     }
 }
