@@ -1,9 +1,12 @@
-//! What the server does not let a user do: said once, in words that lead to the cause, and never with a secret.
+//! What the server does not let a user do: said once, in words that lead to the cause, and never with a secret. That the
+//! user is not let in at all is said again now and then, while it lasts.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_nats::{ClientError, Event, ServerError};
+use trace::seldom::Seldom;
 
 /// Different refusals of one connection that are said; a user without rights has no more to tell.
 const SAID_MAX: usize = 100;
@@ -18,6 +21,7 @@ pub(crate) struct Refusals {
     nkey: Option<String>,
     by_tls: bool,
     known: Mutex<Known>,
+    kept_out: Seldom,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +33,8 @@ struct Known {
 
 impl Refusals {
     pub(crate) fn new(user: &str, server: &str, nkey: Option<String>, by_tls: bool) -> Self {
-        Self { user: user.to_owned(), server: server.to_owned(), nkey, by_tls, known: Mutex::default() }
+        let (user, server) = (user.to_owned(), server.to_owned());
+        Self { user, server, nkey, by_tls, known: Mutex::default(), kept_out: Seldom::default() }
     }
 
     /// Why the user is not let in, as the server last said.
@@ -81,9 +86,11 @@ impl Refusals {
     }
 
     fn keep_out(&self, why: String) {
+        // The client tries every second.
+        let unsaid = self.kept_out.again(Instant::now());
         let mut known = self.known();
-        if known.outside.as_ref() != Some(&why) {
-            tracing::error!(user = self.user, "{why}");
+        if unsaid.is_some() || known.outside.as_ref() != Some(&why) {
+            tracing::error!(user = self.user, unsaid = unsaid.unwrap_or(0), "{why}");
             known.outside = Some(why);
         }
     }

@@ -1,6 +1,7 @@
 //! Logs, metrics and traces of the process: installed once, whoever comes first.
 
 mod line;
+mod rarely;
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -15,6 +16,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 use crate::config::{LogFormat, TelemetryConfig};
 use crate::metric_names;
 use line::Lines;
+use rarely::Rarely;
 
 type Subscriber = dyn tracing::Subscriber + Send + Sync;
 
@@ -75,7 +77,9 @@ where
             lines.map_event_format(|inner| Lines { inner, format }).boxed()
         }
     };
-    Ok(Box::new(tracing_subscriber::registry().with(lines).with(wanted).with(discreet)))
+    Ok(Box::new(
+        tracing_subscriber::registry().with(lines).with(wanted).with(discreet).with(Rarely::default()),
+    ))
 }
 
 /// Begins to send traces, if it is configured where to. `process` names this one among others.

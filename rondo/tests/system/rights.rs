@@ -15,7 +15,7 @@ use testkit::eventually;
 use uuid::Uuid;
 
 use super::orders::Shop;
-use super::processes::{SEPARATE, System, database};
+use super::processes::{SEPARATE, System, database, works};
 
 const WITHIN: Duration = Duration::from_secs(20);
 /// What it is asked for has no answer: nobody was asked.
@@ -146,6 +146,48 @@ async fn billing_cannot_command_others_read_replies_or_touch_streams() {
     billing.publishes("reply.order.v1").await;
 }
 
+/// Every process needs a reader of its own there, so whoever has any key may make readers until the server takes no more.
+#[tokio::test]
+async fn when_sessions_is_full_of_readers_whoever_starts_says_so_and_the_operator_helps() {
+    let mut system = System::start(&[("auth", &["auth"])]).await;
+    let billing = Intruder::with_key_of(&system, "billing").await;
+    let (subject, year) = ("$JS.API.CONSUMER.CREATE.SESSIONS", 365 * 24 * 3_600_000_000_000_u64);
+    let question = serde_json::json!({ "stream_name": "SESSIONS", "config": {
+        "ack_policy": "none", "mem_storage": true, "inactive_threshold": year } });
+    let payload = bytes::Bytes::from(question.to_string());
+    eventually(WITHIN, "the server to take no more", async || {
+        let asked = (0..100).map(|_| billing.client.request(subject, payload.clone()));
+        let answers = futures::future::join_all(asked).await;
+        let full = |answer: async_nats::Message| {
+            String::from_utf8_lossy(&answer.payload).contains("maximum consumers limit reached")
+        };
+        answers.into_iter().any(|answer| answer.is_ok_and(full)).then_some(())
+    })
+    .await;
+
+    system.log = Some(system.nats.home().join("processes.log"));
+    system.launch("user", &["user"], &[]);
+    let client = system.internal_client("user", None);
+    eventually(WITHIN, "what is wrong to be told", async || {
+        let answer = client.try_get("/readyz").await?;
+        let why = answer.body["checks"]["revocations"].as_str()?;
+        let told = why.contains("SESSIONS cannot be read") && why.contains("maximum consumers limit reached");
+        (answer.status == 503 && told).then_some(())
+    })
+    .await;
+    let log = std::fs::read_to_string(system.log.as_ref().unwrap()).unwrap();
+    let line = log
+        .lines()
+        .find(|line| line.contains("the stream cannot be read"))
+        .unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("WARN") && line.contains("maximum consumers limit reached"), "{line}");
+
+    // What the runbook says: auth makes it anew, and tells again what counts.
+    let operator = async_nats::connect(system.nats.url()).await.unwrap();
+    jetstream::new(operator).delete_stream("SESSIONS").await.unwrap();
+    system.ready("user").await;
+}
+
 /// Rights are about the subject of a question, not about where its answer goes: whoever reads a consumer can have the
 /// server put what that reads into any stream. It is known there by its subject.
 #[tokio::test]
@@ -198,6 +240,35 @@ async fn a_key_that_nats_does_not_know_is_named_and_the_seed_is_not_told() {
     let log = std::fs::read_to_string(system.log.as_ref().unwrap()).unwrap();
     assert!(log.contains(&told), "{log}");
     assert!(!log.contains(seed), "the seed is in the log");
+}
+
+#[tokio::test]
+async fn who_has_no_key_is_told_which_one_to_give_and_not_at_every_try() {
+    let mut system = System::start(&[]).await;
+    let (users, _) = testkit::users(&works());
+    let (known, _) = users.split_once("no_auth_user").unwrap();
+    let nats = testkit::nats_with(known.to_owned()).await;
+    system.log = Some(nats.home().join("processes.log"));
+    system.launch("billing", &["billing"], &[("BILLING_NATS_NKEY_SEED", ""), ("NATS_URL", &nats.url())]);
+    let client = system.internal_client("billing", None);
+    let told = "refuses billing: it wants to know who connects, and billing has no nkey; give its seed as \
+                BILLING_NATS_NKEY_SEED";
+    eventually(WITHIN, "what is missing to be told", async || {
+        let answer = client.try_get("/readyz").await?;
+        let nats = answer.body["checks"]["nats"].as_str()?;
+        (answer.status == 503 && nats.contains(told)).then_some(())
+    })
+    .await;
+    // Each try is a line of the server's log, too.
+    let refused = || std::fs::read_to_string(nats.home().join("nats.log")).unwrap();
+    eventually(WITHIN, "many tries", async || {
+        (refused().matches("authentication error").count() >= 8).then_some(())
+    })
+    .await;
+    let log = std::fs::read_to_string(system.log.as_ref().unwrap()).unwrap();
+    for words in [told, "async_nats::connector"] {
+        assert_eq!(log.matches(words).count(), 1, "{words}: {log}");
+    }
 }
 
 #[tokio::test]

@@ -158,6 +158,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_library_says_of_every_try_is_said_once() {
+        let text = logged(LogFormat::Text, || {
+            for _ in 0..100 {
+                tracing::error!(target: "async_nats::connector", "authorization violation");
+                tracing::error!(target: "async_nats::connection", "another");
+            }
+        });
+        assert_eq!(text.matches("authorization violation").count(), 1, "{text}");
+        assert_eq!(text.matches("another").count(), 100, "others are said as often as they come");
+    }
+
+    #[test]
     fn a_filter_without_meaning_is_named_once_with_where_it_stands() {
         for filter in ["foo=bar", "[", "info,=,sqlx=loud"] {
             let error = subscriber(filter, LogFormat::Text, false, io::sink).err().expect(filter);

@@ -1,10 +1,11 @@
 //! Auth's public keys, by `kid`, and their fetching.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet};
+use trace::seldom::Seldom;
 
 use crate::http::CONNECTION_UNUSED_MAX;
 
@@ -28,13 +29,15 @@ pub(super) fn of_set(set: &JwkSet) -> Keys {
 pub(super) struct KeySource {
     client: reqwest::Client,
     url: String,
+    failed: Seldom,
 }
 
 impl KeySource {
     pub(super) fn new(auth_public_url: &str) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).no_proxy();
         let client = client.pool_idle_timeout(CONNECTION_UNUSED_MAX).build()?;
-        Ok(Self { client, url: format!("{auth_public_url}/.well-known/jwks.json") })
+        let url = format!("{auth_public_url}/.well-known/jwks.json");
+        Ok(Self { client, url, failed: Seldom::default() })
     }
 
     /// Fetches the keys; nothing when that failed, which is logged and counted.
@@ -42,7 +45,12 @@ impl KeySource {
         let keys = self.try_fetch().await;
         let result = if keys.is_ok() { "ok" } else { "failed" };
         metrics::counter!(crate::metric_names::JWKS_FETCHES, "result" => result).increment(1);
-        keys.inspect_err(|error| tracing::warn!(url = self.url, %error, "cannot fetch auth's keys")).ok()
+        let told = keys.inspect_err(|error| {
+            if let Some(unsaid) = self.failed.again(Instant::now()) {
+                tracing::warn!(url = self.url, %error, unsaid, "cannot fetch auth's keys");
+            }
+        });
+        told.ok()
     }
 
     async fn try_fetch(&self) -> Result<Keys, Box<dyn std::error::Error + Send + Sync>> {
