@@ -11,6 +11,11 @@ use sea_orm_migration::sea_orm::{DatabaseBackend, Statement};
 pub const MIGRATOR: &str = "rondo_migrator";
 /// The role of the audit.
 pub const AUDITOR: &str = "rondo_audit";
+/// Connections of [`MIGRATOR`]: a migration has a database at a time, and two of them may run beside each other.
+const MIGRATOR_CONNECTIONS_MAX: u32 = 20;
+/// Connections of [`AUDITOR`]: an audit has one to each of five databases, and four may run beside each other: at the
+/// keyboard, of a process that comes, of one that goes.
+const AUDITOR_CONNECTIONS_MAX: u32 = 20;
 /// The services whose databases the audit looks into.
 pub const AUDITED: [&str; 5] = ["billing", "stock", "delivery", "orchestrator", "notification"];
 /// Where migrations remember which of them ran: a service looks, and nothing else.
@@ -33,15 +38,18 @@ pub struct Area {
     pub database: String,
     /// Who reads and writes rows.
     pub role: String,
+    /// How many connections that role may have; none: as many as the server has.
+    pub connections_max: Option<u32>,
     /// Who reads them.
     pub readers: Vec<String>,
 }
 
 impl Area {
-    /// The database of a service, as in every deployment.
-    pub fn of(service: &str) -> Self {
+    /// The database of a service, as in every deployment; the service has that many connections there at most.
+    pub fn of(service: &str, connections_max: u32) -> Self {
         let readers = if AUDITED.contains(&service) { vec![AUDITOR.to_owned()] } else { Vec::new() };
-        Self { database: database_of(service), role: role_of(service), readers }
+        let (database, role) = (database_of(service), role_of(service));
+        Self { database, role, connections_max: Some(connections_max), readers }
     }
 }
 
@@ -80,18 +88,24 @@ pub type Password<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub fn steps(owner: Owner<'_>, areas: &[Area], password: Password<'_>) -> Vec<Step> {
     let mut steps = vec![on_server("SET password_encryption = 'scram-sha-256'")];
     if let Owner::Made(name) = owner {
-        steps.extend(role(name, password));
+        steps.extend(["postgres", "template1"].map(closed));
+        steps.extend(role(name, Some(MIGRATOR_CONNECTIONS_MAX), password));
         let is_other = format!(
             "NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND current_user <> '{name}'"
         );
         // Who is no superuser gives databases only to roles that he is a member of.
         steps.push(only_if(is_other, on_server(format!("GRANT {name} TO current_user"))));
     }
+    let mut roles: Vec<(&str, Option<u32>)> = Vec::new();
+    for area in areas {
+        roles.push((&area.role, area.connections_max));
+        roles.extend(area.readers.iter().map(|reader| (reader.as_str(), Some(AUDITOR_CONNECTIONS_MAX))));
+    }
     let mut known = Vec::new();
-    for name in areas.iter().flat_map(|area| [&area.role].into_iter().chain(&area.readers)) {
+    for (name, connections_max) in roles {
         if !known.contains(&name) {
             known.push(name);
-            steps.extend(role(name, password));
+            steps.extend(role(name, connections_max, password));
         }
     }
     for area in areas {
@@ -109,10 +123,23 @@ fn only_if(condition: String, step: Step) -> Step {
     Step { only_if: Some(condition), ..step }
 }
 
-/// A role that may log in, and nothing else yet.
-fn role(name: &str, password: Password<'_>) -> Vec<Step> {
+/// A database that comes with the server, in which nobody has anything to do. Whoever owns it says who may open it; to
+/// others that would be an error, and the rights are worth having without it.
+fn closed(database: &str) -> Step {
+    let is_ours = format!("pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = '{database}'");
+    on_server(format!(
+        "DO $do$ BEGIN IF (SELECT {is_ours}) THEN REVOKE CONNECT ON DATABASE {database} FROM PUBLIC; \
+         ELSE RAISE WARNING 'everybody may go on to open the database {database}: it belongs to another'; END IF; END $do$"
+    ))
+}
+
+/// A role that may log in, so often at a time, and nothing else yet.
+fn role(name: &str, connections_max: Option<u32>, password: Password<'_>) -> Vec<Step> {
     let absent = format!("NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}')");
     let mut steps = vec![only_if(absent, on_server(format!("CREATE ROLE {name} LOGIN")))];
+    if let Some(max) = connections_max {
+        steps.push(on_server(format!("ALTER ROLE {name} CONNECTION LIMIT {max}")));
+    }
     if let Some(password) = password(name) {
         steps.push(on_server(format!("ALTER ROLE {name} PASSWORD {password}")));
     }
@@ -120,7 +147,7 @@ fn role(name: &str, password: Password<'_>) -> Vec<Step> {
 }
 
 /// The database is the owner's, and nobody else opens it.
-fn database(owner: &str, Area { database, role, readers }: &Area) -> Vec<Step> {
+fn database(owner: &str, Area { database, role, readers, .. }: &Area) -> Vec<Step> {
     let exists = format!("EXISTS (SELECT FROM pg_database WHERE datname = '{database}')");
     let is_another = format!(
         "EXISTS (SELECT FROM pg_database WHERE datname = '{database}' AND datdba <> '{owner}'::regrole)"
@@ -137,7 +164,7 @@ fn database(owner: &str, Area { database, role, readers }: &Area) -> Vec<Step> {
 }
 
 /// Rows for the service, tables for the owner; also tables that are still to be made.
-fn tables(owner: &str, Area { database, role, readers }: &Area) -> Vec<Step> {
+fn tables(owner: &str, Area { database, role, readers, .. }: &Area) -> Vec<Step> {
     let within = |sql: String| Step { database: Some(database.clone()), ..on_server(sql) };
     let defaults = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public");
     let mut steps = Vec::new();
@@ -246,7 +273,28 @@ pub fn script(owner: Owner<'_>, areas: &[Area]) -> String {
             Some(condition) => writeln!(text, "SELECT $${}$$ WHERE {condition} \\gexec", step.sql),
         };
     }
+    let _ = writeln!(text, "{};", enough(connections_wanted(areas)));
     text
+}
+
+/// Connections that a server should take, so that whoever takes all of one role's leaves the others half of theirs, which is
+/// all that they have while nobody comes or goes.
+fn connections_wanted(areas: &[Area]) -> u32 {
+    let of_services = areas.iter().filter_map(|area| area.connections_max);
+    let all: u32 = of_services.clone().sum::<u32>() + MIGRATOR_CONNECTIONS_MAX + AUDITOR_CONNECTIONS_MAX;
+    (all + of_services.max().unwrap_or_default()) / 2
+}
+
+/// It changes nothing: a server may be shared, and then it is not for this script to say.
+fn enough(wanted: u32) -> String {
+    let there = ["max_connections", "superuser_reserved_connections"]
+        .map(|name| format!("current_setting('{name}')::int"));
+    format!(
+        "DO $do$ BEGIN IF {} - {} < {wanted} THEN RAISE WARNING 'max_connections should be {wanted} more than \
+         superuser_reserved_connections: as it is, whoever takes over one role can leave the others too few. Raise it, or \
+         say fewer --replicas'; END IF; END $do$",
+        there[0], there[1]
+    )
 }
 
 #[cfg(test)]
@@ -255,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_password_stands_in_one_statement_and_in_no_script() {
-        let areas = [Area::of("billing"), Area::of("auth")];
+        let areas = [Area::of("billing", 70), Area::of("auth", 50)];
         let steps = steps(Owner::Made(MIGRATOR), &areas, &|role| Some(format!("'secret of {role}'")));
         for role in [MIGRATOR, AUDITOR, "rondo_billing", "rondo_auth"] {
             let told = steps.iter().filter(|step| step.sql.contains(&format!("secret of {role}'")));
@@ -269,7 +317,7 @@ mod tests {
 
     #[test]
     fn only_the_audited_have_a_reader() {
-        assert_eq!(Area::of("billing").readers, [AUDITOR]);
-        assert!(Area::of("auth").readers.is_empty());
+        assert_eq!(Area::of("billing", 7).readers, [AUDITOR]);
+        assert!(Area::of("auth", 5).readers.is_empty());
     }
 }

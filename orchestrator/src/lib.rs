@@ -27,6 +27,8 @@ pub const SERVICE: &str = "orchestrator";
 const WRITERS: u32 = 2 * messaging::LOOP_CONNECTIONS;
 /// Connections for everything that only looks.
 const READERS: u32 = 8;
+/// Connections to its database that one process of it has at most.
+pub const CONNECTIONS: u32 = WRITERS + READERS;
 /// How long answers of tail steps gather. Participants gather 50 ms themselves: with three times that most sagas
 /// find all their answers in one batch, and are written once (docs/performance.md).
 const TAIL_GATHER: Duration = Duration::from_millis(150);

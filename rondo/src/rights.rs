@@ -13,6 +13,14 @@ use crate::audit;
 use crate::services::Service;
 pub(crate) use keys::{Keys, must_be_there};
 
+/// Processes of one service, as many as the autoscalers of k8s/ make.
+const REPLICAS_MAX: u32 = 8;
+/// The same of what runs on one machine: a bench has eight, and needs no room for any that come beside those that go.
+pub(crate) const REPLICAS_LOCAL: u32 = 4;
+/// So many times what its processes have a role may have: in a rollout some come beside those that still go, and a server
+/// that lost sight of one keeps its connections until it notices (20 s).
+const HEADROOM: u32 = 2;
+
 /// The user that may do everything: for people, and no process has it.
 const OPERATOR: &str = "operator";
 
@@ -40,7 +48,12 @@ enum RightsCommand {
     },
     /// Print a psql script that makes the roles, the databases and the rights; run it as a superuser on the database
     /// postgres. Passwords come from the environment: RONDO_BILLING_PASSWORD and so on.
-    Sql,
+    Sql {
+        /// The most processes of one service that there will be, as the autoscalers have it. A role may have twice the
+        /// connections of so many.
+        #[arg(long, default_value_t = REPLICAS_MAX, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        replicas: u32,
+    },
 }
 
 /// Prints what was asked for, and nothing else.
@@ -53,7 +66,9 @@ pub(crate) fn run(arguments: &RightsArguments) -> anyhow::Result<()> {
             must_be_there(dir)?;
             print!("{}", Keys::made(dir)?.authorization()?);
         }
-        RightsCommand::Sql => print!("{}", script(Owner::Made(MIGRATOR), &areas())),
+        RightsCommand::Sql { replicas } => {
+            print!("{}", script(Owner::Made(MIGRATOR), &areas(*replicas)));
+        }
     }
     Ok(())
 }
@@ -63,9 +78,10 @@ pub(crate) fn works() -> Vec<Work> {
     Service::ALL.into_iter().map(Service::work).chain([Work::of(audit::NATS_USER)]).collect()
 }
 
-/// Every database, and who works in it.
-pub(crate) fn areas() -> Vec<Area> {
-    Service::ALL.map(|service| Area::of(service.name())).into()
+/// Every database, and who works in it, with at most so many processes of each service.
+pub(crate) fn areas(replicas: u32) -> Vec<Area> {
+    let connections_max = |service: Service| HEADROOM * replicas * service.connections();
+    Service::ALL.map(|service| Area::of(service.name(), connections_max(service))).into()
 }
 
 fn variable(user: &str) -> UserKey {

@@ -79,6 +79,19 @@ impl Service {
         }
     }
 
+    /// Connections to its database that one process of it has at most.
+    pub(crate) const fn connections(self) -> u32 {
+        match self {
+            Self::Auth => auth::CONNECTIONS,
+            Self::User => user::CONNECTIONS,
+            Self::Billing => billing::CONNECTIONS,
+            Self::Stock => stock::CONNECTIONS,
+            Self::Delivery => delivery::CONNECTIONS,
+            Self::Notification => notification::CONNECTIONS,
+            Self::Orchestrator => orchestrator::CONNECTIONS,
+        }
+    }
+
     /// What it serves in public.
     pub(crate) fn public_api(self) -> OpenApi {
         match self {

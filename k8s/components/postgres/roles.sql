@@ -30,24 +30,35 @@ SELECT CASE :'rondo_notification_password' WHEN '' THEN ('RONDO_NOTIFICATION_PAS
 \getenv rondo_orchestrator_password RONDO_ORCHESTRATOR_PASSWORD
 SELECT CASE :'rondo_orchestrator_password' WHEN '' THEN ('RONDO_ORCHESTRATOR_PASSWORD is empty' || :'rondo_orchestrator_password')::int END \g /dev/null
 SET password_encryption = 'scram-sha-256';
+DO $do$ BEGIN IF (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = 'postgres') THEN REVOKE CONNECT ON DATABASE postgres FROM PUBLIC; ELSE RAISE WARNING 'everybody may go on to open the database postgres: it belongs to another'; END IF; END $do$;
+DO $do$ BEGIN IF (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = 'template1') THEN REVOKE CONNECT ON DATABASE template1 FROM PUBLIC; ELSE RAISE WARNING 'everybody may go on to open the database template1: it belongs to another'; END IF; END $do$;
 SELECT $$CREATE ROLE rondo_migrator LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_migrator') \gexec
+ALTER ROLE rondo_migrator CONNECTION LIMIT 20;
 ALTER ROLE rondo_migrator PASSWORD :'rondo_migrator_password';
 SELECT $$GRANT rondo_migrator TO current_user$$ WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND current_user <> 'rondo_migrator' \gexec
 SELECT $$CREATE ROLE rondo_auth LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_auth') \gexec
+ALTER ROLE rondo_auth CONNECTION LIMIT 20;
 ALTER ROLE rondo_auth PASSWORD :'rondo_auth_password';
 SELECT $$CREATE ROLE rondo_user LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_user') \gexec
+ALTER ROLE rondo_user CONNECTION LIMIT 24;
 ALTER ROLE rondo_user PASSWORD :'rondo_user_password';
 SELECT $$CREATE ROLE rondo_billing LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_billing') \gexec
+ALTER ROLE rondo_billing CONNECTION LIMIT 28;
 ALTER ROLE rondo_billing PASSWORD :'rondo_billing_password';
 SELECT $$CREATE ROLE rondo_audit LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_audit') \gexec
+ALTER ROLE rondo_audit CONNECTION LIMIT 20;
 ALTER ROLE rondo_audit PASSWORD :'rondo_audit_password';
 SELECT $$CREATE ROLE rondo_stock LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_stock') \gexec
+ALTER ROLE rondo_stock CONNECTION LIMIT 28;
 ALTER ROLE rondo_stock PASSWORD :'rondo_stock_password';
 SELECT $$CREATE ROLE rondo_delivery LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_delivery') \gexec
+ALTER ROLE rondo_delivery CONNECTION LIMIT 28;
 ALTER ROLE rondo_delivery PASSWORD :'rondo_delivery_password';
 SELECT $$CREATE ROLE rondo_notification LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_notification') \gexec
+ALTER ROLE rondo_notification CONNECTION LIMIT 28;
 ALTER ROLE rondo_notification PASSWORD :'rondo_notification_password';
 SELECT $$CREATE ROLE rondo_orchestrator LOGIN$$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rondo_orchestrator') \gexec
+ALTER ROLE rondo_orchestrator CONNECTION LIMIT 56;
 ALTER ROLE rondo_orchestrator PASSWORD :'rondo_orchestrator_password';
 SELECT $$CREATE DATABASE rondo_auth OWNER rondo_migrator$$ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'rondo_auth') \gexec
 SELECT $$ALTER DATABASE rondo_auth OWNER TO rondo_migrator$$ WHERE EXISTS (SELECT FROM pg_database WHERE datname = 'rondo_auth' AND datdba <> 'rondo_migrator'::regrole) \gexec
@@ -172,3 +183,4 @@ GRANT USAGE ON SCHEMA public TO rondo_audit;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO rondo_audit;
 ALTER DEFAULT PRIVILEGES FOR ROLE rondo_migrator IN SCHEMA public GRANT SELECT ON TABLES TO rondo_audit;
 SELECT $$REVOKE INSERT, UPDATE, DELETE ON seaql_migrations FROM rondo_orchestrator$$ WHERE to_regclass('public.seaql_migrations') IS NOT NULL \gexec
+DO $do$ BEGIN IF current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int < 154 THEN RAISE WARNING 'max_connections should be 154 more than superuser_reserved_connections: as it is, whoever takes over one role can leave the others too few. Raise it, or say fewer --replicas'; END IF; END $do$;

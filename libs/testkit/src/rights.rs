@@ -33,7 +33,8 @@ pub async fn guarded_database<M: MigratorTrait>(service: &str) -> Guarded {
     M::up(&db, None).await.unwrap_or_else(|error| panic!("migrations of {service}: {error}"));
     db.close().await.unwrap_or_else(|error| panic!("{owner}: {error}"));
     let role = format!("{name}_rows");
-    let area = Area { database: name.to_owned(), role: role.clone(), readers: Vec::new() };
+    let area =
+        Area { database: name.to_owned(), role: role.clone(), connections_max: None, readers: Vec::new() };
     let postgres = crate::postgres().await;
     let url = |database: Option<&str>| postgres.superuser_url(database.unwrap_or("postgres"));
     let mut steps = steps(Owner::There(name), &[area], &|_| None);

@@ -36,8 +36,9 @@ use passwords::Passwords;
 pub use roles::ensure_role;
 
 const NAME: &str = "auth";
-/// A login holds a connection for a moment, between hashing and signing; one is the announcer's.
-const CONNECTIONS: u32 = 5;
+/// Connections to its database that one process of it has at most. A login holds one for a moment, between hashing and
+/// signing; one is the announcer's.
+pub const CONNECTIONS: u32 = 5;
 
 /// What the handlers share.
 struct Auth {

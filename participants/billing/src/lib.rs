@@ -35,6 +35,8 @@ pub use set::{Keys, Set};
 
 const NAME: &str = Billing::SERVICE;
 const READ_CONNECTIONS: u32 = 4;
+/// Connections to its database that one process of it has at most.
+pub const CONNECTIONS: u32 = LOOP_CONNECTIONS + READ_CONNECTIONS;
 /// How often holds that nobody asked for are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 

@@ -28,6 +28,8 @@ pub const SERVICE: &str = "stock";
 
 /// Connections for everything that only looks.
 const READERS: u32 = 4;
+/// Connections to its database that one process of it has at most.
+pub const CONNECTIONS: u32 = LOOP_CONNECTIONS + READERS;
 
 /// What clients can ask for: known without starting the service.
 pub fn public_api() -> utoipa::openapi::OpenApi {

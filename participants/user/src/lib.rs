@@ -21,7 +21,8 @@ use service::{House, Part, StartError};
 use auth_client::AuthClient;
 
 const NAME: &str = "user";
-const CONNECTIONS: u32 = 6;
+/// Connections to its database that one process of it has at most.
+pub const CONNECTIONS: u32 = 6;
 
 /// What the handlers share.
 struct Users {

@@ -12,7 +12,7 @@ use migrations::rights::{AUDITOR, MIGRATOR, Owner, Step, role_of, steps};
 use secrecy::{ExposeSecret, SecretString};
 use service::config::NatsConfig;
 
-use super::{OPERATOR, areas, authorization, works};
+use super::{OPERATOR, REPLICAS_LOCAL, areas, authorization, works};
 use crate::kept::{kept, new_password};
 use crate::services::Service;
 
@@ -81,10 +81,10 @@ impl Keys {
         self.passwords.get(role).map_or("", ExposeSecret::expose_secret)
     }
 
-    /// The statements that make roles, databases and rights.
+    /// The statements that make roles, databases and rights of a local system.
     pub(crate) fn steps(&self, owner: Owner<'_>) -> Vec<Step> {
         let quoted = |password: &str| format!("'{}'", password.replace('\'', "''"));
-        steps(owner, &areas(), &|role| Some(quoted(self.password(role))))
+        steps(owner, &areas(REPLICAS_LOCAL), &|role| Some(quoted(self.password(role))))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use migrations::rights::{AUDITOR, MIGRATOR, Owner, Step, apply, database_of, role_of};
+use migrations::rights::{AUDITOR, MIGRATOR, Owner, apply, database_of, role_of};
 use sandbox::{Nats, NatsOptions, Postgres, PostgresOptions};
 use sea_orm::{ConnectionTrait, Database, DatabaseBackend, Statement};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,8 +18,6 @@ use crate::services::Service;
 
 /// How often private servers are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Nobody but the superuser has anything to do there.
-const NOBODYS: &str = "REVOKE CONNECT ON DATABASE postgres FROM PUBLIC";
 
 /// A PostgreSQL and a NATS.
 pub(crate) struct Servers {
@@ -64,8 +62,7 @@ impl Servers {
     async fn give_rights(&self) -> anyhow::Result<()> {
         match &self.postgres {
             Truth::Private(postgres) => {
-                let mut steps = self.keys.steps(Owner::Made(MIGRATOR));
-                steps.push(Step { database: None, only_if: None, sql: NOBODYS.to_owned() });
+                let steps = self.keys.steps(Owner::Made(MIGRATOR));
                 let url = |database: Option<&str>| postgres.superuser_url(database.unwrap_or("postgres"));
                 apply(&steps, url).await.context("the rights in PostgreSQL")
             }

@@ -171,12 +171,61 @@ fn every_overlay_is_checked() {
 #[test]
 fn rights_are_those_that_the_program_prints() {
     for (path, arguments) in [
-        ("k8s/components/nats/rights.conf", ["rights", "nats"]),
-        ("k8s/components/postgres/roles.sql", ["rights", "sql"]),
+        ("k8s/components/nats/rights.conf", ["rights", "nats"].as_slice()),
+        ("k8s/components/postgres/roles.sql", &["rights", "sql", "--replicas", "2"]),
     ] {
         let kept = std::fs::read_to_string(file(path)).unwrap();
-        assert!(kept == printed(&arguments), "{path} is stale: rondo {} > {path}", arguments.join(" "));
+        assert!(kept == printed(arguments), "{path} is stale: rondo {} > {path}", arguments.join(" "));
     }
+}
+
+/// How many connections a script lets a role have.
+fn limit(script: &str, role: &str) -> u64 {
+    let (_, rest) = script.split_once(&format!("ALTER ROLE rondo_{role} CONNECTION LIMIT ")).unwrap();
+    rest.split(';').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn roles_have_connections_for_as_many_processes_as_autoscalers_make() {
+    let production = Manifests::of("production");
+    let script = printed(&["rights", "sql"]);
+    let mut seen = BTreeSet::new();
+    for (kind, most) in [("HorizontalPodAutoscaler", "maxReplicas"), ("ScaledObject", "maxReplicaCount")] {
+        for scaler in production.of_kind(kind) {
+            let name = text(&scaler["spec"]["scaleTargetRef"]["name"]);
+            let most = scaler["spec"][most].as_u64().unwrap();
+            let of_one = match name {
+                "auth" => auth::CONNECTIONS,
+                "user" => user::CONNECTIONS,
+                "billing" => billing::CONNECTIONS,
+                "stock" => stock::CONNECTIONS,
+                "delivery" => delivery::CONNECTIONS,
+                "notification" => notification::CONNECTIONS,
+                "orchestrator" => orchestrator::CONNECTIONS,
+                // It has no database.
+                "gateway" => continue,
+                other => panic!("{other} is scaled"),
+            };
+            // As many again for those that come and those that still go.
+            assert!(limit(&script, name) >= 2 * most * u64::from(of_one), "{most} processes of {name}");
+            seen.insert(name);
+        }
+    }
+    assert_eq!(seen.len(), 7, "{seen:?}");
+}
+
+/// The warning at the end of the script says what the server needs.
+#[test]
+fn the_postgresql_of_the_cluster_has_connections_for_its_roles() {
+    let script = std::fs::read_to_string(file("k8s/components/postgres/roles.sql")).unwrap();
+    let number = |text: &str, before: &str| -> u64 {
+        let (_, rest) = text.split_once(before).unwrap();
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    let settings = std::fs::read_to_string(file("k8s/components/postgres/postgresql.conf")).unwrap();
+    let (wanted, there) =
+        (number(&script, "max_connections should be "), number(&settings, "\nmax_connections = "));
+    assert!(there >= wanted + 3, "{there} are there, {wanted} are wanted besides the superuser's");
 }
 
 #[test]

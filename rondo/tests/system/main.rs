@@ -8,6 +8,7 @@ mod audit;
 mod balancer;
 mod bench;
 mod chaos;
+mod connections;
 mod crashes;
 mod crowd;
 mod deliveries;

@@ -37,6 +37,8 @@ pub(crate) const SEPARATE: [(&str, &[&str]); 6] = [
 /// The process that clients come through, if it is there.
 pub(crate) const GATEWAY: &str = "gateway";
 
+/// Of a service here; a role may have the connections of so many.
+const MOST_REPLICAS: u32 = 8;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Servers and processes of one test. Everything ends with it.
@@ -70,6 +72,19 @@ impl Drop for System {
             self.nats_servers().for_each(testkit::assert_rights_sufficed);
         }
     }
+}
+
+/// The connections to its database that one process of a service has at most.
+pub(crate) fn connections() -> [(&'static str, u32); 7] {
+    [
+        ("auth", auth::CONNECTIONS),
+        ("user", user::CONNECTIONS),
+        ("billing", billing::CONNECTIONS),
+        ("stock", stock::CONNECTIONS),
+        ("delivery", delivery::CONNECTIONS),
+        ("notification", notification::CONNECTIONS),
+        ("orchestrator", orchestrator::CONNECTIONS),
+    ]
 }
 
 /// What each service does at NATS.
@@ -111,7 +126,7 @@ impl System {
         seeds: Seeds,
         layout: &[(&str, &[&str])],
     ) -> Self {
-        let areas = SERVICES.map(Area::of);
+        let areas = connections().map(|(service, of_one)| Area::of(service, MOST_REPLICAS * of_one));
         let superuser = |database: Option<&str>| postgres.superuser_url(database.unwrap_or("postgres"));
         apply(&steps(Owner::Made(MIGRATOR), &areas, &|_| None), superuser).await.unwrap();
         let nats_peers = nats.split_off(1);
