@@ -5,6 +5,7 @@ mod api;
 mod keys;
 mod secrets;
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -14,8 +15,6 @@ use serde_json::json;
 use api::{Api, Outcome};
 use keys::KeyFolder;
 use secrets::{KEYS, Secret};
-
-use crate::rights::must_be_there;
 
 /// What to do with them.
 #[derive(Debug, Args)]
@@ -29,9 +28,15 @@ pub(crate) struct ClusterArguments {
 
 #[derive(Debug, Subcommand)]
 enum ClusterCommand {
-    /// Print them, for `kubectl apply -f -`, as made of the keys of a folder; keys that are missing there are made.
+    /// Make what is missing in a folder, and say what that was: what `rondo rights keys` makes, auth's signing key, and a
+    /// password for the superuser of a PostgreSQL in the cluster.
+    Keys {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Print them, for `kubectl apply -f -`, as made of the keys of a folder. Nothing may be missing there.
     Print {
-        /// The folder: what `rondo rights keys` makes, and the keys that are no rights.
+        /// The folder.
         dir: PathBuf,
     },
     /// Make them in the cluster where this runs. Keys that are there stay as they are.
@@ -48,24 +53,38 @@ enum ClusterCommand {
     },
 }
 
-/// What stands in addresses has to be a host, with a port if there is one, and nothing else.
+/// What stands in addresses has to be one host, with a port if there is one, and nothing else.
 fn host(text: &str) -> Result<String, String> {
     let authority: Result<Authority, _> = text.parse();
     let is_host = authority.is_ok_and(|authority| {
         let host = authority.host();
         let port = authority.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
-        !host.is_empty() && text == format!("{host}{port}")
+        is_name_or_address(host) && authority.port_u16() != Some(0) && text == format!("{host}{port}")
     });
     if is_host { Ok(text.to_owned()) } else { Err("a host or host:port is wanted".to_owned()) }
+}
+
+fn is_name_or_address(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let is_label = |label: &str| {
+        let is_inner = |one: char| one.is_ascii_alphanumeric() || one == '-' || one == '_';
+        !label.is_empty() && label.chars().all(is_inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    // What ends with a number is an address, or means to be one.
+    let is_number = |label: &str| label.chars().all(|one| one.is_ascii_digit());
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_name = name.split('.').all(is_label) && !name.rsplit('.').next().is_some_and(is_number);
+    is_name || host.parse::<Ipv4Addr>().is_ok()
 }
 
 /// Prints or creates.
 pub(crate) async fn run(arguments: &ClusterArguments) -> anyhow::Result<()> {
     match &arguments.command {
+        ClusterCommand::Keys { dir } => drop(KeyFolder::made(dir)?),
         ClusterCommand::Print { dir } => {
-            must_be_there(dir)?;
-            let keys = KeyFolder::made(dir)?;
-            print(&secrets::of(&keys, &arguments.postgres)?)?;
+            print(&secrets::of(&KeyFolder::read(dir)?, &arguments.postgres)?)?;
         }
         ClusterCommand::Create { dir, api, identity } => {
             let api = Api::new(api, identity)?;
@@ -117,7 +136,9 @@ mod tests {
 
     #[test]
     fn only_a_host_and_its_port_come_into_addresses() {
-        for good in ["postgres", "db.example.com", "db:5432", "10.0.0.1:5432", "[2001:db8::1]:5432"] {
+        for good in
+            ["postgres", "db.example.com", "db:5432", "10.0.0.1:5432", "[2001:db8::1]:5432", "my_db-1."]
+        {
             assert_eq!(host(good).as_deref(), Ok(good));
         }
         for bad in [
@@ -130,6 +151,23 @@ mod tests {
             "2001:db8::1",
             "db:99999",
             "db:",
+            "db:0",
+            "db:05432",
+            "db,db2",
+            "db:5432,db2:5432",
+            "db;x",
+            "db'",
+            "*",
+            "db..example",
+            "-db",
+            "10.0.0.256",
+            "10.0.0",
+            "[::1",
+            "[db]",
+            "db?sslmode=disable",
+            "db#x",
+            "db%2fx",
+            "dätabase",
         ] {
             assert!(host(bad).is_err(), "{bad:?}");
         }

@@ -32,22 +32,43 @@ pub(crate) fn in_address(password: &str) -> String {
 /// # Errors
 /// The file can be neither read nor made, or it is empty.
 pub(crate) fn kept(path: &Path, make: impl FnOnce() -> SecretString) -> anyhow::Result<SecretString> {
-    let what = || format!("the secret in {}", path.display());
+    match found(path)? {
+        Some(secret) => Ok(secret),
+        None => put(path, make()),
+    }
+}
+
+fn what(path: &Path) -> String {
+    format!("the secret in {}", path.display())
+}
+
+/// The secret in a file; none: there is no file.
+///
+/// # Errors
+/// The file cannot be read, or it is empty.
+pub(crate) fn found(path: &Path) -> anyhow::Result<Option<SecretString>> {
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let secret = text.trim_end_matches('\n');
             // Nobody meant that, and who has an empty password has none.
-            ensure!(!secret.is_empty(), "{} is empty", what());
-            Ok(secret.to_owned().into())
+            ensure!(!secret.trim().is_empty(), "{} is empty", what(path));
+            Ok(Some(secret.to_owned().into()))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let secret = make();
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            let mut file = file.with_context(what)?;
-            writeln!(file, "{}", secret.expose_secret().trim_end()).with_context(what)?;
-            file.sync_all().with_context(what)?;
-            Ok(secret)
-        }
-        Err(error) => Err(error).with_context(what),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| what(path)),
     }
+}
+
+/// Puts a secret into a new file, readable by its owner alone.
+///
+/// # Errors
+/// There is such a file, or it cannot be made.
+pub(crate) fn put(path: &Path, secret: SecretString) -> anyhow::Result<SecretString> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        writeln!(file, "{}", secret.expose_secret().trim_end())?;
+        file.sync_all()
+    };
+    write().with_context(|| what(path))?;
+    Ok(secret)
 }

@@ -1,6 +1,7 @@
 //! `rondo rights`: who may do what at NATS and PostgreSQL, made of what the services declare. The same for a local run
 //! and for a cluster: what this prints is what `rondo up`, the bench and the tests work with.
 
+mod folder;
 mod keys;
 
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use migrations::rights::{Area, MIGRATOR, Owner, script};
 
 use crate::audit;
 use crate::services::Service;
-pub(crate) use keys::{Keys, must_be_there};
+pub(crate) use folder::Folder;
+pub(crate) use keys::Keys;
 
 /// Processes of one service, as many as the autoscalers of k8s/ make.
 const REPLICAS_MAX: u32 = 8;
@@ -33,8 +35,8 @@ pub(crate) struct RightsArguments {
 
 #[derive(Debug, Subcommand)]
 enum RightsCommand {
-    /// Make what is missing in a folder: a seed and a public key for every user of NATS, a password for every role
-    /// of PostgreSQL. Files for their owner alone.
+    /// Make what is missing in a folder, and say what that was: a seed and a public key for every user of NATS, a
+    /// password for every role of PostgreSQL. Files for their owner alone.
     Keys {
         /// The folder.
         dir: PathBuf,
@@ -60,12 +62,13 @@ enum RightsCommand {
 #[expect(clippy::print_stdout, reason = "what is printed is what was asked for")]
 pub(crate) fn run(arguments: &RightsArguments) -> anyhow::Result<()> {
     match &arguments.command {
-        RightsCommand::Keys { dir } => drop(Keys::made(dir)?),
-        RightsCommand::Nats { keys: None } => print!("{}", authorization(|user| Ok(variable(user)))?),
-        RightsCommand::Nats { keys: Some(dir) } => {
-            must_be_there(dir)?;
-            print!("{}", Keys::made(dir)?.authorization()?);
+        RightsCommand::Keys { dir } => {
+            let mut folder = Folder::to_make(dir)?;
+            drop(Keys::of(&mut folder)?);
+            folder.done()?.iter().for_each(|line| crate::tell(line));
         }
+        RightsCommand::Nats { keys: None } => print!("{}", authorization(|user| Ok(variable(user)))?),
+        RightsCommand::Nats { keys: Some(dir) } => print!("{}", Keys::read(dir)?.authorization()?),
         RightsCommand::Sql { replicas } => {
             print!("{}", script(Owner::Made(MIGRATOR), &areas(*replicas)));
         }

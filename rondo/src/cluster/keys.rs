@@ -5,14 +5,16 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use service::token::SigningKey;
 
-use crate::kept::{kept, new_password};
-use crate::rights::Keys;
+use crate::rights::{Folder, Keys};
 
 /// Auth's signing key.
 const SIGNING_KEY: &str = "signing-key.pem";
 /// The password of PostgreSQL's superuser.
 const SUPERUSER: &str = "postgres/postgres.password";
+/// What makes all of it.
+const MADE_BY: &str = "cluster-secrets keys";
 /// Between folder and file in an entry's name, which takes no slash.
 const FOLDER_END: &str = "_";
 
@@ -20,11 +22,23 @@ const FOLDER_END: &str = "_";
 pub(super) struct KeyFolder(BTreeMap<String, String>);
 
 impl KeyFolder {
-    /// Reads it, after making what is missing.
+    /// Reads it, after making what is missing, which is told.
     pub(super) fn made(dir: &Path) -> anyhow::Result<Self> {
-        drop(Keys::made(dir)?);
-        drop(kept(&dir.join(SIGNING_KEY), auth::keys::generate)?);
-        drop(kept(&dir.join(SUPERUSER), new_password)?);
+        Self::of(dir, Folder::to_make(dir)?)
+    }
+
+    /// Reads it, if nothing is missing.
+    pub(super) fn read(dir: &Path) -> anyhow::Result<Self> {
+        Self::of(dir, Folder::to_read(dir, MADE_BY)?)
+    }
+
+    fn of(dir: &Path, mut folder: Folder) -> anyhow::Result<Self> {
+        drop(Keys::of(&mut folder)?);
+        if let Some(key) = folder.secret(SIGNING_KEY, auth::keys::generate)? {
+            SigningKey::from_pem(&key).with_context(|| dir.join(SIGNING_KEY).display().to_string())?;
+        }
+        drop(folder.password(SUPERUSER)?);
+        folder.done()?.iter().for_each(|line| crate::tell(line));
         let mut files = BTreeMap::new();
         for folder in ["", "nats", "postgres"] {
             for file in files_of(&dir.join(folder))? {

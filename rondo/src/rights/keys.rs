@@ -2,7 +2,6 @@
 //! `postgres/<role>.password`.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -12,9 +11,12 @@ use migrations::rights::{AUDITOR, MIGRATOR, Owner, Step, role_of, steps};
 use secrecy::{ExposeSecret, SecretString};
 use service::config::NatsConfig;
 
+use super::folder::Folder;
 use super::{OPERATOR, REPLICAS_LOCAL, areas, authorization, works};
-use crate::kept::{kept, new_password};
 use crate::services::Service;
+
+/// What makes keys.
+const MADE_BY: &str = "rights keys";
 
 /// Who is who.
 #[derive(Debug)]
@@ -26,24 +28,33 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Those of a folder; what is missing is made.
+    /// Those of a folder of a local run; what is missing is made.
     pub(crate) fn made(dir: &Path) -> anyhow::Result<Self> {
-        let (nats, postgres) = (dir.join("nats"), dir.join("postgres"));
-        for folder in [&nats, &postgres] {
-            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.with_context(|| folder.display().to_string())?;
-        }
+        let mut folder = Folder::to_make(dir)?;
+        let keys = Self::of(&mut folder)?;
+        // On one machine both ends are told of a new key at the next start.
+        drop(folder.done()?);
+        Ok(keys)
+    }
+
+    /// Those of a folder in which nothing is made.
+    pub(crate) fn read(dir: &Path) -> anyhow::Result<Self> {
+        let mut folder = Folder::to_read(dir, MADE_BY)?;
+        let keys = Self::of(&mut folder)?;
+        folder.done()?.iter().for_each(|line| crate::tell(line));
+        Ok(keys)
+    }
+
+    /// Those of a folder, which says at its end whether that is all.
+    pub(crate) fn of(folder: &mut Folder) -> anyhow::Result<Self> {
         let mut keys = Self { seeds: BTreeMap::new(), passwords: BTreeMap::new() };
         for user in works().iter().map(Work::user).chain([OPERATOR]) {
-            let seed = kept(&nats.join(format!("{user}.seed")), nkey::new_seed)?;
-            let public = nkey::public_key(&seed).with_context(|| format!("{user} in {}", nats.display()))?;
-            kept(&nats.join(format!("{user}.public")), || public.into())?;
-            keys.seeds.insert(user, seed);
+            keys.seeds.extend(folder.seed(user)?.map(|seed| (user, seed)));
         }
         let services = Service::ALL.map(|service| role_of(service.name()));
         for role in services.into_iter().chain([MIGRATOR, AUDITOR].map(str::to_owned)) {
-            let password = kept(&postgres.join(format!("{role}.password")), new_password)?;
-            keys.passwords.insert(role, password);
+            let password = folder.password(&format!("postgres/{role}.password"))?;
+            keys.passwords.extend(password.map(|password| (role, password)));
         }
         Ok(keys)
     }
@@ -86,17 +97,4 @@ impl Keys {
         let quoted = |password: &str| format!("'{}'", password.replace('\'', "''"));
         steps(owner, &areas(REPLICAS_LOCAL), &|role| Some(quoted(self.password(role))))
     }
-}
-
-/// For who only reads the keys: a mistyped name would give new ones for everything.
-///
-/// # Errors
-/// It is no such folder; says what makes one.
-pub(crate) fn must_be_there(dir: &Path) -> anyhow::Result<()> {
-    let shown = dir.display();
-    anyhow::ensure!(
-        dir.join("nats").is_dir(),
-        "{shown} is no folder of keys; `rondo rights keys {shown}` makes one"
-    );
-    Ok(())
 }

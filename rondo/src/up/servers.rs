@@ -191,7 +191,7 @@ pub(crate) fn database_of_running(local: &LocalConfig, service: Service) -> anyh
     if !keys.exists() {
         bail!(none());
     }
-    let keys = Keys::made(&keys)?;
+    let keys = Keys::read(&keys)?;
     let url = sandbox::running_postgres(&home, AUDITOR, keys.password(AUDITOR), &database);
     Ok(url.with_context(none)?.into())
 }

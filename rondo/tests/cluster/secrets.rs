@@ -17,7 +17,7 @@ const KEYS: &str = "keys";
 /// What `rondo cluster-secrets print` makes, by name.
 pub(crate) fn made(dir: &std::path::Path, postgres: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let folder = dir.to_str().unwrap();
-    printed(&["rights", "keys", folder]);
+    printed(&["cluster-secrets", "keys", folder]);
     let printed = printed(&["cluster-secrets", "print", folder, "--postgres", postgres]);
     let made: Value = serde_json::from_str(&printed).unwrap();
     let entries = |secret: &Value| serde_json::from_value(secret["stringData"].clone()).unwrap();
@@ -192,12 +192,73 @@ fn a_folder_that_is_not_there_gives_no_new_keys() {
     let dir = tempfile::tempdir().unwrap();
     let mistyped = dir.path().join("kyes");
     let folder = mistyped.to_str().unwrap();
-    for arguments in [["cluster-secrets", "print", folder].as_slice(), &["rights", "nats", "--keys", folder]]
-    {
-        let output = rondo(arguments).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
-        assert!(said.contains("is no folder of keys; `rondo rights keys"), "{said}");
+    for (arguments, made_by) in [
+        (["cluster-secrets", "print", folder].as_slice(), "cluster-secrets keys"),
+        (&["rights", "nats", "--keys", folder], "rights keys"),
+    ] {
+        let said = refused(arguments);
+        assert!(said.contains(&format!("is no folder of keys; `rondo {made_by} ")), "{said}");
         assert!(!mistyped.exists(), "{arguments:?}");
+    }
+}
+
+/// What is said against these arguments; nothing is printed then.
+fn refused(arguments: &[&str]) -> String {
+    let output = rondo(arguments).output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_folder_that_lacks_something_gives_nothing_new_and_says_what() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    let (print, nats) = (["cluster-secrets", "print", folder], ["rights", "nats", "--keys", folder]);
+    let told = |arguments: &[&str]| String::from_utf8(rondo(arguments).output().unwrap().stderr).unwrap();
+    assert!(told(&["rights", "keys", folder]).contains("keys and passwords made in"));
+    // These are no rights.
+    let said = refused(&print);
+    assert!(said.contains("lacks signing-key.pem, postgres/postgres.password; "), "{said}");
+    let said = told(&["cluster-secrets", "keys", folder]);
+    assert!(said.contains("for they were missing: signing-key.pem, postgres/postgres.password"), "{said}");
+    assert_eq!(told(&["cluster-secrets", "keys", folder]), "");
+    let before = printed(&nats);
+
+    std::fs::remove_file(dir.path().join("nats/billing.seed")).unwrap();
+    std::fs::remove_file(dir.path().join("postgres/rondo_stock.password")).unwrap();
+    for arguments in [print.as_slice(), &nats] {
+        let said = refused(arguments);
+        assert!(said.contains("lacks nats/billing.seed, postgres/rondo_stock.password; "), "{said}");
+        assert!(!dir.path().join("nats/billing.seed").exists());
+    }
+    let said = told(&["rights", "keys", folder]);
+    assert!(
+        said.contains("missing: nats/billing.seed, nats/billing.public, postgres/rondo_stock.password"),
+        "{said}"
+    );
+    assert_ne!(printed(&nats), before, "another key");
+
+    for half in ["seed", "public"] {
+        let file = |user: &str| dir.path().join(format!("nats/{user}.{half}"));
+        std::fs::copy(file("stock"), file("billing")).unwrap();
+    }
+    for arguments in
+        [print.as_slice(), &nats, &["rights", "keys", folder], &["cluster-secrets", "keys", folder]]
+    {
+        let said = refused(arguments);
+        assert!(said.contains("stock.seed") && said.contains("billing.seed"), "{said}");
+    }
+}
+
+#[test]
+fn no_folder_and_a_file_are_no_folder_of_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let in_file = file.join("keys");
+    for folder in ["", file.to_str().unwrap(), in_file.to_str().unwrap()] {
+        for arguments in [["rights", "keys"], ["cluster-secrets", "keys"], ["cluster-secrets", "print"]] {
+            refused(&[arguments[0], arguments[1], folder]);
+        }
     }
 }
