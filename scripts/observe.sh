@@ -13,11 +13,12 @@ readonly address=${PROMETHEUS_ADDR:-127.0.0.1:9090}
 readonly data=.rondo/prometheus
 
 fail() { echo "observe: $*" >&2; exit 1; }
+is_port() { ((10#$1 >= 1 && 10#$1 <= 65535)); }
 
 targets='' runbooks=''
 for url in $internal_urls; do
     [[ $url =~ ^(http://)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})/?$ ]] \
-        || fail "INTERNAL_URL: \"$url\" is not like http://127.0.0.1:8081"
+        && is_port "${BASH_REMATCH[3]}" || fail "INTERNAL_URL: \"$url\" is not like http://127.0.0.1:8081"
     runbooks=${runbooks:-http://${BASH_REMATCH[2]}:${BASH_REMATCH[3]}/runbooks}
     targets="$targets${targets:+, }\"${BASH_REMATCH[2]}:${BASH_REMATCH[3]}\""
 done
@@ -25,7 +26,7 @@ done
 runbooks=${RUNBOOKS_URL:-$runbooks}
 [[ $runbooks =~ ^https?://[][A-Za-z0-9._~:/@%+-]+$ ]] \
     || fail "RUNBOOKS_URL: \"$runbooks\" is not like https://wiki.example.com/rondo/runbooks"
-[[ $address =~ ^([A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}$ ]] \
+[[ $address =~ ^([A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})$ ]] && is_port "${BASH_REMATCH[2]}" \
     || fail "PROMETHEUS_ADDR: \"$address\" is not like 127.0.0.1:9090"
 
 scripts/install-servers.sh observe

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use testkit::{eventually, free_port};
 
@@ -96,7 +96,7 @@ async fn services_that_are_started_as_the_document_says_are_kept_apart() {
     let blocks = blocks(&replaced);
     assert_eq!(blocks.len(), 2, "what is made, and what is started");
     let log = folder.path().join("log");
-    let script = format!("{}\n{}\necho all is started\nwait\n", blocks[0], blocks[1]);
+    let script = format!("{}\n{}\njobs -p > jobs\necho all is started\nwait\n", blocks[0], blocks[1]);
     let mut started = shell(folder.path(), &script);
     started.stdout(std::fs::File::create(&log).unwrap()).stderr(Stdio::inherit()).process_group(0);
     let mut started = started.spawn().unwrap();
@@ -129,4 +129,14 @@ async fn services_that_are_started_as_the_document_says_are_kept_apart() {
     let audit = looked_at.map(|name| format!("{name}_DATABASE_URL")).into_iter();
     wanted.insert("audit".to_owned(), audit.chain(["AUDIT_NATS_NKEY_SEED_FILE".to_owned()]).collect());
     assert_eq!(group.secrets(), wanted);
+
+    // What the shell knows as `$!` of each line that ends with & is the process itself: whoever ends that has ended it.
+    let jobs = std::fs::read_to_string(folder.path().join("jobs")).unwrap();
+    let jobs: Vec<i32> = jobs.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(jobs.len(), wanted.len());
+    for job in &jobs {
+        kill(Pid::from_raw(*job), Signal::SIGTERM).unwrap();
+    }
+    eventually(WITHIN, "all processes to end", async || group.secrets().is_empty().then_some(())).await;
+    eventually(WITHIN, "the shell to end", async || started.try_wait().unwrap()).await;
 }
