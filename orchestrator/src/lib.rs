@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use contracts::Event;
 use contracts::order::{OrderCancelled, OrderConfirmed, OrderRejected};
 use messaging::rights::Work;
-use messaging::{LoopLimits, Publisher, idempotency, outbox, topology};
+use messaging::{LoopLimits, Publisher, idempotency, outbox, topology, watch};
 use service::database::{self, Pool};
 use service::{House, Part, StartError};
 
@@ -64,7 +64,11 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let writer = house.database(SERVICE, Pool::Writer, WRITERS).await?;
     let reader = house.database(SERVICE, Pool::Reader, READERS).await?;
     let bus = house.bus(SERVICE).await?;
-    let publisher = Publisher::start(SERVICE, bus.clone(), writer.clone(), &runtime);
+    let asked = simulation::all_participants();
+    let their_streams = asked.iter().copied().map(topology::commands_of).collect();
+    let publisher =
+        Publisher::start_making(their_streams, SERVICE, bus.clone(), writer.clone(), &runtime);
+    watch::participants(SERVICE, asked, &bus, &runtime);
     let events = Some(topology::events());
     outbox::start_relay(SERVICE, bus.clone(), reader.clone(), publisher.clone(), events, &runtime);
     let kept = TimeDelta::days(house.config.business.saga_retention_days.into());

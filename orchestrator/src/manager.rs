@@ -164,8 +164,6 @@ impl<W: Workflow> WorkflowManager<W> {
         let waiters = Waiters::new(W::NAME, bus.clone(), runtime);
         let decider = ManagerDecider::<W>::new(Arc::clone(&waiters), Arc::clone(&admission), pauses.known());
         decider.check_versions(&reader).await?;
-        let asked = decider.participants().map(|name| Source::commands(name).consumer);
-        messaging::watch::consumers(asked.collect(), bus, runtime);
         let pools = Pools { writer: &writer, reader: &reader };
         let handle = messaging::start(decider, pools, bus, &publisher, sources::<W>(), limits, runtime);
         sweep::start(handle.clone(), bus.clone(), reader.clone(), Arc::clone(&admission), runtime);

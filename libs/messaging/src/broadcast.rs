@@ -5,10 +5,6 @@
 
 mod listener;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use async_nats::jetstream::stream::Stream;
 use chrono::Utc;
 use contracts::{Event, Timestamp};
 use metrics::counter;
@@ -28,8 +24,6 @@ pub struct Broadcast {
     service: &'static str,
     bus: Bus,
     stream: StreamSpec,
-    /// Its settings were compared: a mismatch is reported once, not at every look.
-    compared: Arc<AtomicBool>,
 }
 
 /// Where something was told.
@@ -75,9 +69,9 @@ pub enum BroadcastError {
 }
 
 impl Broadcast {
-    /// The way to this stream; `service` owns it.
+    /// The way to this stream; `service` makes it.
     pub fn new(service: &'static str, bus: Bus, stream: StreamSpec) -> Self {
-        Self { service, bus, stream, compared: Arc::default() }
+        Self { service, bus, stream }
     }
 
     /// Whether anything can be told now.
@@ -90,7 +84,7 @@ impl Broadcast {
     /// # Errors
     /// NATS is away or refuses.
     pub async fn state(&self) -> Result<StreamState, BroadcastError> {
-        let stream = self.stream().await?;
+        let stream = self.bus.ensure_stream(self.service, &self.stream).await?;
         let info = stream.cached_info();
         // Postgres keeps microseconds: a finer time would never be equal again.
         let micros = info.created.unix_timestamp_nanos() / 1_000;
@@ -100,17 +94,6 @@ impl Broadcast {
             first_sequence: info.state.first_sequence,
             last_sequence: info.state.last_sequence,
         })
-    }
-
-    async fn stream(&self) -> Result<Stream, BroadcastError> {
-        if self.compared.load(Ordering::Relaxed)
-            && let Ok(stream) = self.bus.jetstream().get_stream(&self.stream.name).await
-        {
-            return Ok(stream);
-        }
-        let stream = self.bus.ensure_stream(self.service, &self.stream).await?;
-        self.compared.store(true, Ordering::Relaxed);
-        Ok(stream)
     }
 
     /// Tells events in one message, so at most [`MAX_ITEMS`] of them; its sequence on the stream.

@@ -20,6 +20,8 @@ use crate::roads::Roads;
 const PUBLISH_ACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Publishes whose acknowledgements may be awaited at once; more block the publisher.
 const MAX_ACK_IN_FLIGHT: usize = 20_000;
+/// How often whoever waits for the connection looks.
+const CONNECTED_EVERY: Duration = Duration::from_millis(20);
 /// The longest pause between two tries to reconnect.
 const MAX_RECONNECT_PAUSE_MS: u64 = 1_000;
 
@@ -187,6 +189,13 @@ impl Bus {
     /// Whether the server can be reached now.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// Resolves when it can.
+    pub(crate) async fn connected(&self) {
+        while !self.is_connected() {
+            tokio::time::sleep(CONNECTED_EVERY).await;
+        }
     }
 
     /// Why the server does not let this user in, if it said so.

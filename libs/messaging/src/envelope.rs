@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_nats::HeaderMap;
+use async_nats::header::{HeaderMap, HeaderName, NATS_STREAM};
 use bytes::Bytes;
 use contracts::{Direction, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub const MAX_ITEMS: usize = 256;
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 /// The content type of a batch.
 pub const BATCH_CONTENT_TYPE: &str = "application/cloudevents-batch+json";
+/// What the server says of a message that a stream takes from another one. One that a stream publishes again names it in
+/// [`NATS_STREAM`].
+const STREAM_SOURCE: HeaderName = HeaderName::from_static("Nats-Stream-Source");
 
 /// One CloudEvent with our extensions. `subject` is the saga or what the event is about.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -126,6 +129,11 @@ impl Raw {
             None => self.message.clone(),
         }
     }
+}
+
+/// Whether the server copied a message from another stream: nobody published it where it lies.
+pub(crate) fn was_copied(headers: Option<&HeaderMap>) -> bool {
+    headers.is_some_and(|headers| headers.get(NATS_STREAM).is_some() || headers.get(STREAM_SOURCE).is_some())
 }
 
 /// An item of a message, and whether it can be read.

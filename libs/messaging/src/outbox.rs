@@ -209,14 +209,14 @@ impl Unmarked {
     }
 }
 
-/// Starts what looks for events that did not arrive. `owned` is the stream itself, for its owner: it is
+/// Starts what looks for events that did not arrive. `made` is the stream itself, for its maker: it is
 /// made again when it is gone.
 pub fn start_relay(
     service: &'static str,
     bus: Bus,
     db: DatabaseConnection,
     publisher: Publisher,
-    owned: Option<StreamSpec>,
+    made: Option<StreamSpec>,
     runtime: &Runtime,
 ) {
     // From the beginning, so that their first increase is seen as one.
@@ -224,7 +224,7 @@ pub fn start_relay(
         counter!(name, "service" => service).increment(0);
     }
     let shutdown = runtime.shutdown.clone();
-    let relay = Relay { service, bus, db, publisher, owned };
+    let relay = Relay { service, bus, db, publisher, made };
     runtime.tasks.spawn(async move {
         let mut ticks = tokio::time::interval(RELAY_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -234,7 +234,7 @@ pub fn start_relay(
             }
             match shutdown.run_until_cancelled(relay.round()).await {
                 None | Some(Ok(())) => {}
-                // Its owner makes it; until then the events wait here.
+                // Its maker makes it; until then the events wait here.
                 Some(Err(RelayError::Stream(error))) => {
                     tracing::debug!(service, error, "no stream of events yet");
                 }
@@ -251,7 +251,7 @@ struct Relay {
     bus: Bus,
     db: DatabaseConnection,
     publisher: Publisher,
-    owned: Option<StreamSpec>,
+    made: Option<StreamSpec>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -291,7 +291,7 @@ impl Relay {
 
     async fn stream_state(&self) -> Result<(Stream, Timestamp, u64), RelayError> {
         let failed = |error: &dyn std::fmt::Display| RelayError::Stream(error.to_string());
-        if let Some(spec) = &self.owned {
+        if let Some(spec) = &self.made {
             self.bus.ensure_stream(self.service, spec).await.map_err(|error| failed(&error))?;
         }
         let stream = self.bus.jetstream().get_stream(EVENTS).await.map_err(|error| failed(&error))?;

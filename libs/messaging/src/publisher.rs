@@ -28,15 +28,18 @@ use crate::outgoing::{Outgoing, Packed, Packer};
 use crate::runtime::Runtime;
 use crate::silence::heard;
 use crate::spans;
-use crate::topology::EVENTS;
+use crate::topology::{EVENTS, StreamSpec};
 
 /// Batches that may wait for the publisher.
 const QUEUE_BATCHES: usize = 8;
 /// With less room than this nothing is pulled: the loops of a service, four at most, may all have a batch in
 /// flight that is handed over next. What the outbox sends again leaves as much.
 const ROOM_MIN: usize = 4;
-/// Tries for a message whose stream is missing: its owner makes it again in well under a second.
+/// Tries for a message whose stream is missing: it is made again in well under a second, by us or by its maker.
 const NO_STREAM_TRIES: u32 = 4;
+/// A stream that is not made within this is not waited for: a server whose stream has no leader does not answer, and others'
+/// messages wait here.
+const MADE_WITHIN: Duration = Duration::from_millis(300);
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long a stopping process waits for NATS to get rid of what is in hand.
@@ -56,6 +59,18 @@ pub struct Publisher {
 impl Publisher {
     /// Starts the publisher of a service.
     pub fn start(service: &'static str, bus: Bus, db: DatabaseConnection, runtime: &Runtime) -> Self {
+        Self::start_making(Vec::new(), service, bus, db, runtime)
+    }
+
+    /// Starts the publisher of a service that makes these streams, which others read: one that is missing when something
+    /// is sent there is made before the next try.
+    pub fn start_making(
+        streams: Vec<StreamSpec>,
+        service: &'static str,
+        bus: Bus,
+        db: DatabaseConnection,
+        runtime: &Runtime,
+    ) -> Self {
         let (queue, queued) = mpsc::channel(QUEUE_BATCHES);
         let (witnesses, emptied) = (Witnesses::default(), Arc::default());
         let shutdown = runtime.shutdown.clone();
@@ -72,6 +87,7 @@ impl Publisher {
             emptied: Arc::clone(&emptied),
             witnesses: witnesses.clone(),
             headers,
+            streams,
             unpublished: Seldom::default(),
         };
         runtime.tasks.spawn(task.run(queued));
@@ -131,6 +147,8 @@ struct Task {
     emptied: Arc<Notify>,
     witnesses: Witnesses,
     headers: HeaderMap,
+    /// What it makes for others.
+    streams: Vec<StreamSpec>,
     /// A stream that is missing or full is that to every message.
     unpublished: Seldom,
 }
@@ -231,6 +249,7 @@ impl Task {
             let epoch = self.bus.epoch();
             delivered.epoch = (tries == 1 || delivered.epoch == Some(epoch)).then_some(epoch);
             let failed = self.publish_once(pending, &mut delivered).await;
+            let missing = self.missing(&failed);
             pending = Vec::new();
             for (message, kind) in failed {
                 self.metrics.failures.increment(1);
@@ -248,19 +267,30 @@ impl Task {
                 }
             }
             if !pending.is_empty() {
-                tokio::time::sleep(pause_after(tries)).await;
+                tokio::join!(self.make(missing), tokio::time::sleep(pause_after(tries)));
             }
         }
         delivered
     }
 
+    /// The streams that are ours to make and were not there for these.
+    fn missing(&self, failed: &[(Packed, PublishErrorKind)]) -> Vec<&StreamSpec> {
+        let found_none = |stream: &StreamSpec| {
+            let has_none = |kind| kind == PublishErrorKind::StreamNotFound;
+            failed.iter().any(|(message, kind)| has_none(*kind) && stream.takes(&message.subject))
+        };
+        self.streams.iter().filter(|stream| found_none(stream)).collect()
+    }
+
+    async fn make(&self, missing: Vec<&StreamSpec>) {
+        let made = missing.into_iter().map(|stream| {
+            tokio::time::timeout(MADE_WITHIN, self.bus.ensure_stream_of_other(self.service, stream))
+        });
+        futures::future::join_all(made).await;
+    }
+
     /// Waits while NATS is away; tells whether the process is stopping and this was the last chance.
     async fn wait_for_nats(&self) -> bool {
-        let connected = async {
-            while !self.bus.is_connected() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
         let last_words = async {
             self.shutdown.cancelled().await;
             let until = self.last_words_until.get_or_init(|| Instant::now() + LAST_WORDS);
@@ -268,7 +298,7 @@ impl Task {
         };
         tokio::select! {
             biased;
-            () = connected => self.shutdown.is_cancelled(),
+            () = self.bus.connected() => self.shutdown.is_cancelled(),
             () = last_words => true,
         }
     }

@@ -12,6 +12,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 use trace::About;
+use trace::seldom::Seldom;
 use uuid::Uuid;
 
 use crate::bus::Bus;
@@ -34,7 +35,7 @@ const GIVEN_BACK_AFTER: Duration = Duration::from_millis(50);
 /// The server's sign of life while nothing arrives.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// What is said of a message that lies in the stream without having been published there.
-const STRAY: &str = "published on a subject that is not ours, and brought here";
+const STRAY: &str = "published on a subject that is not ours, or in another stream, and brought here";
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -133,6 +134,7 @@ pub(crate) struct Receiver<D: Decider> {
 impl<D: Decider> Receiver<D> {
     pub(crate) async fn run(self) {
         let mut pause = PAUSE_MIN;
+        let no_consumer = Seldom::default();
         let mut times = StepTimes::new(D::SERVICE, &self.source.consumer.stream);
         loop {
             let consumer = self.bus.ensure_source(D::SERVICE, &self.source);
@@ -143,7 +145,12 @@ impl<D: Decider> Receiver<D> {
                     self.pump(&consumer, &mut times).await;
                 }
                 Some(Err(error)) => {
-                    tracing::debug!(service = D::SERVICE, %error, "no consumer yet");
+                    // That NATS is away is said elsewhere.
+                    if self.bus.is_connected()
+                        && let Some(unsaid) = no_consumer.again(std::time::Instant::now())
+                    {
+                        tracing::info!(service = D::SERVICE, %error, unsaid, "no consumer yet; trying again");
+                    }
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
@@ -194,7 +201,8 @@ impl<D: Decider> Receiver<D> {
         let subject = message.subject.to_string();
         let passage = times.arrived(&message, &found);
         let receipt = Receipt::new(message, passage, found.len());
-        let stray = (!self.source.takes(&subject)).then(|| STRAY.to_owned());
+        let is_own = self.source.takes(&subject) && !envelope::was_copied(headers.as_ref());
+        let stray = (!is_own).then(|| STRAY.to_owned());
         for envelope::Found { raw, item } in found {
             let arrived = stray
                 .clone()

@@ -72,12 +72,14 @@ impl Work {
         self
     }
 
-    /// It asks these participants, and looks how far each is behind.
+    /// It asks these participants, makes their streams, and looks how far each is behind. Who may send them everything
+    /// gains nothing by what it could have such a stream do besides.
     #[must_use]
     pub fn asks(mut self, participants: impl IntoIterator<Item = &'static str>) -> Self {
         for participant in participants {
             let source = Source::commands(participant);
             self.publishes.extend(source.subjects().iter().cloned());
+            self.makes.push(source.stream.name);
             self.watches.push(source.consumer);
         }
         self
@@ -132,7 +134,9 @@ impl Work {
         may.ask(&format!("CONSUMER.INFO.{SESSIONS}.*"));
         self.makes.iter().for_each(|stream| may.make(stream));
         for source in &self.sources {
-            source.owned.iter().for_each(|stream| may.make(&stream.name));
+            if source.is_maker {
+                may.make(&source.stream.name);
+            }
             may.read(&source.consumer);
             // A dead letter is sent again on the subject by which it came.
             may.publish.extend(source.subjects().iter().cloned());
@@ -254,11 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn a_participant_reads_its_own_commands_and_answers() {
+    fn a_participant_reads_its_own_commands_answers_and_makes_no_stream() {
         let work = Work::of("billing").reads([Source::commands("billing")]).answers();
         let expected = [
             "$JS.API.STREAM.INFO.CMD_BILLING",
-            "$JS.API.STREAM.CREATE.CMD_BILLING",
             "$JS.API.CONSUMER.INFO.CMD_BILLING.billing",
             "$JS.API.CONSUMER.CREATE.CMD_BILLING.billing",
             "$JS.API.CONSUMER.MSG.NEXT.CMD_BILLING.billing",
@@ -295,10 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_sends_commands_and_sees_how_far_behind_the_asked_is_but_reads_nothing_of_it() {
+    fn who_asks_sends_commands_makes_their_stream_and_sees_how_far_behind_the_asked_is_but_reads_nothing_of_it() {
         let work = Work::of("orchestrator").asks(["stock"]).wakes(["order"]).makes(&topology::events());
         let expected = [
             "$JS.API.STREAM.INFO.CMD_STOCK",
+            "$JS.API.STREAM.CREATE.CMD_STOCK",
             "$JS.API.CONSUMER.INFO.CMD_STOCK.stock",
             "$JS.API.STREAM.INFO.EVENTS",
             "$JS.API.STREAM.CREATE.EVENTS",

@@ -1,7 +1,9 @@
-//! Streams and durable consumers: who owns which, their limits, and how they come (back) to be.
+//! Streams and durable consumers: who makes which, their limits, and how they come (back) to be.
 //!
-//! An owner makes what is missing, at start and again whenever it turns out to be gone; settings that
-//! differ from ours are reported, never silently changed.
+//! A stream's maker makes it where it is missing, at start and again whenever it turns out to be gone; settings that
+//! differ from ours are reported, never silently changed. Nobody checks what a maker asks of the server, and a stream
+//! may be told to copy from and to others. So nobody makes one who would gain by that: the orchestrator makes the
+//! streams of its participants, for it commands them anyway; a participant makes none.
 
 mod ensure;
 
@@ -30,7 +32,7 @@ const EVENTS_BYTES_MAX: i64 = 2 * 1024 * 1024 * 1024;
 /// Size of the stream of revoked sessions: 256 MiB, some hundred thousand of them.
 const SESSIONS_BYTES_MAX: i64 = 256 * 1024 * 1024;
 
-/// A stream as its owner wants it.
+/// A stream as its maker wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSpec {
     /// Its name.
@@ -116,51 +118,56 @@ impl ConsumerSpec {
     }
 }
 
-/// Where a service's inputs come from: a consumer, and its stream if the service owns that.
+/// Where a service's inputs come from: a consumer of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The stream that this service makes when it is missing.
-    pub owned: Option<StreamSpec>,
+    /// The stream, as it should be.
+    pub stream: StreamSpec,
+    /// Whether its reader makes the stream when it is missing; else it waits for it.
+    pub is_maker: bool,
     /// What is read.
     pub consumer: ConsumerSpec,
 }
 
 impl Source {
-    /// A participant's own commands.
+    /// A participant's own commands; the stream is made by the orchestrator.
     pub fn commands(participant: &str) -> Self {
-        Self::owned(commands_of(participant), participant, Vec::new())
+        Self::new(commands_of(participant), false, participant, Vec::new())
     }
 
     /// The replies to one workflow; the stream is the orchestrator's.
     pub fn replies(workflow: &str) -> Self {
-        Self::owned(replies(), workflow, vec![reply_subject(workflow)])
+        Self::new(replies(), true, workflow, vec![reply_subject(workflow)])
     }
 
-    /// Some events, heard by a service that does not own their stream.
+    /// Some events, heard by a service that does not make their stream.
     pub fn events(service: &str, types: &[&str]) -> Self {
         let subjects = types.iter().map(|&subject| subject.to_owned()).collect();
-        let consumer = ConsumerSpec { stream: EVENTS.to_owned(), durable: service.to_owned(), subjects };
-        Self { owned: None, consumer }
+        Self::new(events(), false, service, subjects)
     }
 
     /// What its messages come by.
     pub(crate) fn subjects(&self) -> &[String] {
-        match &self.owned {
-            Some(stream) if self.consumer.subjects.is_empty() => &stream.subjects,
-            _ => &self.consumer.subjects,
-        }
+        if self.consumer.subjects.is_empty() { &self.stream.subjects } else { &self.consumer.subjects }
     }
 
     /// Whether a message on this subject is one of its own. Who may read *any* consumer can have the server deliver
     /// what that reads into any stream: rights are about the subject of a question, not about where the answer goes.
     /// Such a message keeps the subject on which it was published, and that its sender had the right to.
-    pub(crate) fn takes(&self, subject: &str) -> bool {
+    pub fn takes(&self, subject: &str) -> bool {
         self.subjects().iter().any(|taken| covers(taken, subject))
     }
 
-    fn owned(stream: StreamSpec, durable: &str, subjects: Vec<String>) -> Self {
+    fn new(stream: StreamSpec, is_maker: bool, durable: &str, subjects: Vec<String>) -> Self {
         let consumer = ConsumerSpec { stream: stream.name.clone(), durable: durable.to_owned(), subjects };
-        Self { owned: Some(stream), consumer }
+        Self { stream, is_maker, consumer }
+    }
+}
+
+impl StreamSpec {
+    /// Whether what is published on this subject comes here.
+    pub(crate) fn takes(&self, subject: &str) -> bool {
+        self.subjects.iter().any(|taken| covers(taken, subject))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{consumer::PullConsumer, stream::Stream};
 use metrics::{counter, gauge};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement};
 use tokio::time::MissedTickBehavior;
@@ -14,7 +14,7 @@ use crate::buses::Buses;
 use crate::metric_names as names;
 use crate::runtime::Runtime;
 use crate::silence::heard;
-use crate::topology::{ConsumerSpec, Source};
+use crate::topology::Source;
 
 /// How often NATS is asked.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -55,7 +55,26 @@ pub(crate) fn service(
     for name in counted {
         counter!(name, "service" => service).increment(0);
     }
-    consumers(sources.iter().map(|source| source.consumer.clone()).collect(), bus, runtime);
+    let (looked_at, sources) = (bus.clone(), sources.to_vec());
+    every(LOOK_EVERY, runtime, move || {
+        let (bus, sources) = (looked_at.clone(), sources.clone());
+        async move {
+            for source in &sources {
+                if !bus.is_connected() {
+                    return;
+                }
+                let look = async {
+                    let stream = bus.jetstream().get_stream(&source.stream.name).await.ok()?;
+                    if source.is_maker {
+                        bus.compare(service, &source.stream, &stream.cached_info().config);
+                    }
+                    look_at(&stream, source).await
+                };
+                // What cannot be told is told the next time.
+                let _ = tokio::time::timeout(ANSWER_WITHIN, look).await;
+            }
+        }
+    });
     let db = db.clone();
     every(COUNT_EVERY, runtime, move || {
         let db = db.clone();
@@ -67,33 +86,40 @@ pub(crate) fn service(
     });
 }
 
-/// Watches consumers, one's own or others': who is down does not tell how far it is behind.
-pub fn consumers(consumers: Vec<ConsumerSpec>, bus: &Bus, runtime: &Runtime) {
+/// Watches those whom a service asks: who is down does not tell how far it is behind. Their streams are made where they are
+/// missing, as soon as NATS is there.
+pub fn participants(
+    service: &'static str,
+    names: impl IntoIterator<Item = &'static str>,
+    bus: &Bus,
+    runtime: &Runtime,
+) {
+    let asked: Vec<Source> = names.into_iter().map(Source::commands).collect();
     let bus = bus.clone();
     every(LOOK_EVERY, runtime, move || {
-        let (bus, consumers) = (bus.clone(), consumers.clone());
+        let (bus, asked) = (bus.clone(), asked.clone());
         async move {
-            for consumer in &consumers {
-                // What cannot be told is told the next time.
-                let _ = tokio::time::timeout(ANSWER_WITHIN, look_at(&bus, consumer)).await;
+            bus.connected().await;
+            for source in &asked {
+                let look = async {
+                    let stream = bus.ensure_stream_of_other(service, &source.stream).await?;
+                    look_at(&stream, source).await
+                };
+                let _ = tokio::time::timeout(ANSWER_WITHIN, look).await;
             }
         }
     });
 }
 
-/// What cannot be told now stays as it was: a stream that is gone is made again.
-async fn look_at(bus: &Bus, spec: &ConsumerSpec) -> Option<()> {
-    if !bus.is_connected() {
-        return None;
-    }
-    let stream = bus.jetstream().get_stream(&spec.stream).await.ok()?;
-    let of_stream = |name| gauge!(name, "stream" => spec.stream.clone());
+/// What cannot be told now stays as it was: a consumer that is gone is made again.
+async fn look_at(stream: &Stream, source: &Source) -> Option<()> {
+    let (name, durable) = (&source.stream.name, &source.consumer.durable);
+    let of_stream = |metric| gauge!(metric, "stream" => name.clone());
     of_stream(names::STREAM_MESSAGES).set(stream.cached_info().state.messages as f64);
     of_stream(names::STREAM_BYTES).set(stream.cached_info().state.bytes as f64);
-    let consumer: PullConsumer = stream.get_consumer(&spec.durable).await.ok()?;
+    let consumer: PullConsumer = stream.get_consumer(durable).await.ok()?;
     let info = consumer.cached_info();
-    let of_consumer =
-        |name| gauge!(name, "stream" => spec.stream.clone(), "consumer" => spec.durable.clone());
+    let of_consumer = |metric| gauge!(metric, "stream" => name.clone(), "consumer" => durable.clone());
     of_consumer(names::CONSUMER_PENDING).set(info.num_pending as f64);
     of_consumer(names::CONSUMER_ACK_PENDING).set(info.num_ack_pending as f64);
     Some(())

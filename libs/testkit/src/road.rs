@@ -56,6 +56,7 @@ type Waiting = Arc<Mutex<HashMap<u32, oneshot::Sender<Said>>>>;
 
 /// A test's connection to NATS.
 pub struct Road {
+    bus: Bus,
     jetstream: jetstream::Context,
     /// By attempt, which comes back with the reply: each item sent here has a number of its own.
     waiting: Waiting,
@@ -79,7 +80,16 @@ impl Road {
         client.flush().await.unwrap_or_else(|error| panic!("{error}"));
         let waiting = Waiting::default();
         tokio::spawn(hear(replies, Arc::clone(&waiting)));
-        Self { jetstream: jetstream::new(client), waiting, attempts: AtomicU32::new(1) }
+        Self { bus, jetstream: jetstream::new(client), waiting, attempts: AtomicU32::new(1) }
+    }
+
+    /// Makes a participant's stream of commands where it is missing, as the orchestrator does.
+    ///
+    /// # Panics
+    /// NATS is away or refuses.
+    pub async fn make_stream_of(&self, participant: &str) {
+        let stream = topology::commands_of(participant);
+        self.bus.ensure_stream("test", &stream).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Asks for one command and awaits its reply.
@@ -142,6 +152,9 @@ impl Road {
     /// # Panics
     /// It is not taken in 20 s.
     pub async fn send(&self, subject: &str, items: &[Value]) {
+        if let Some((participant, _)) = subject.strip_prefix("cmd.").and_then(|rest| rest.split_once('.')) {
+            self.make_stream_of(participant).await;
+        }
         let payload = serde_json::to_vec(items).expect("JSON values have a JSON form");
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("content-type", BATCH_CONTENT_TYPE);

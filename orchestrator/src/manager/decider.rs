@@ -1,7 +1,6 @@
 //! The manager's rule over a batch: each input moves its saga by `saga::advance`, and what follows is
 //! carried out in the rows of the batch and in what it sends.
 
-use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -72,11 +71,6 @@ impl<W: Workflow> ManagerDecider<W> {
     }
 
     /// Everybody who is asked for anything, each once.
-    pub(crate) fn participants(&self) -> impl Iterator<Item = &'static str> {
-        let all: BTreeSet<_> = self.definitions.iter().flat_map(Definition::participants).collect();
-        all.into_iter()
-    }
-
     fn definition(&self, version: u32) -> Option<&Definition<W::Data>> {
         self.definitions.iter().find(|definition| definition.version() == version)
     }

@@ -103,7 +103,13 @@ async fn manager<W: Workflow>(house: &House) -> Result<WorkflowManager<W>, Manag
     let bounds = Bounds { open_sagas_max: 1_000, ..Bounds::default() };
     let parts = Parts {
         bus: &bus,
-        publisher: Publisher::start(crate::SERVICE, bus.clone(), db.clone(), &runtime),
+        publisher: Publisher::start_making(
+            vec![topology::commands_of("notification")],
+            crate::SERVICE,
+            bus.clone(),
+            db.clone(),
+            &runtime,
+        ),
         writer: db.clone(),
         reader: db.clone(),
         admission: Admission::start(bounds, db.clone(), &runtime),
@@ -183,16 +189,6 @@ async fn a_release_leaves_what_it_does_not_know_and_does_not_start_where_it_woul
     );
     let _older = manager::<Older>(&older_house).await.unwrap();
     let newer = manager::<Newer>(&newer_house).await.unwrap();
-    // It makes its stream and goes away: the commands wait for it there.
-    let made = bed.run(notification::start).await;
-    newer_house
-        .bus(crate::SERVICE)
-        .await
-        .unwrap()
-        .ensure_stream(crate::SERVICE, &topology::commands_of("notification"))
-        .await
-        .unwrap();
-    made.stop().await;
     let sagas = futures::future::join_all((0..5).map(|_| begin(&newer))).await;
     let refused = manager::<Older>(&older_house).await.map(|_| ()).unwrap_err();
     let expected = "open sagas of workflow letters use version 2, which this process does not know";

@@ -73,7 +73,7 @@ impl Road {
         if let Some(readers) = self.routes.get(subject) {
             return Rc::clone(readers);
         }
-        let reads = |(_, consumer): &(usize, &Consumer)| is_read(&consumer.source, subject);
+        let reads = |(_, consumer): &(usize, &Consumer)| consumer.source.takes(subject);
         let readers: Rc<[usize]> =
             self.consumers.iter().enumerate().filter(reads).map(|(index, _)| index).collect();
         self.routes.insert(subject.to_owned(), Rc::clone(&readers));
@@ -152,16 +152,6 @@ impl Road {
     pub(super) fn has_backlog(&self, service: usize) -> bool {
         self.waiting.get(&service).is_some_and(|count| *count > 0)
     }
-}
-
-/// As JetStream matches subjects: ours are whole, or end in `>`.
-fn is_read(source: &Source, subject: &str) -> bool {
-    let consumer = &source.consumer;
-    if !consumer.subjects.is_empty() {
-        return consumer.subjects.iter().any(|wanted| wanted == subject);
-    }
-    let patterns = source.owned.iter().flat_map(|stream| &stream.subjects);
-    patterns.map(|pattern| pattern.trim_end_matches('>')).any(|prefix| subject.starts_with(prefix))
 }
 
 /// Of the subject, the number of items, and the id of the first: not of times and attempts.

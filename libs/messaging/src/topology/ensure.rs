@@ -1,6 +1,6 @@
 //! How streams and consumers come (back) to be: asked for, made where they are missing, and never changed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
@@ -24,7 +24,10 @@ const ACK_PENDING_MAX: i64 = 2_048;
 /// A server that takes longer to tell a consumer's backlog holds the asking again up no longer.
 const BACKLOG_WITHIN: Duration = Duration::from_millis(300);
 
-/// A stream or a consumer is not to be had now: NATS is away, or its owner has not made it yet.
+/// What a reader says of a stream that its maker has not made yet.
+const NOT_THERE_YET: &str = "it is not there yet; the orchestrator makes it";
+
+/// A stream or a consumer is not to be had now: NATS is away, or its maker has not made it yet.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: {why}")]
 pub struct TopologyError {
@@ -34,6 +37,10 @@ pub struct TopologyError {
 }
 
 impl TopologyError {
+    fn not_there_yet(name: &str) -> Self {
+        Self { what: name.to_owned(), why: NOT_THERE_YET.to_owned(), is_refusal: true }
+    }
+
     fn get_stream(name: &str, error: &GetStreamError) -> Self {
         let is_refusal = matches!(error.kind(), GetStreamErrorKind::JetStream(_));
         Self { what: name.to_owned(), why: error.to_string(), is_refusal }
@@ -75,6 +82,22 @@ impl Bus {
         stream
     }
 
+    /// Makes a stream that another service reads if it is missing. Not to be able to is no reason not to be ready: it is
+    /// said now and then, and tried again.
+    pub(crate) async fn ensure_stream_of_other(
+        &self,
+        service: &'static str,
+        spec: &StreamSpec,
+    ) -> Option<Stream> {
+        let made = self.find_or_make_stream(service, spec).await;
+        if let Err(error) = &made
+            && let Some(unsaid) = self.roads().unmade().again(Instant::now())
+        {
+            tracing::warn!(service, %error, unsaid, "a participant's stream cannot be made; trying again");
+        }
+        made.ok()
+    }
+
     async fn find_or_make_stream(
         &self,
         service: &'static str,
@@ -82,7 +105,7 @@ impl Bus {
     ) -> Result<Stream, TopologyError> {
         match self.jetstream().get_stream(&spec.name).await {
             Ok(stream) => {
-                report_mismatch(service, (spec, self.replicas()), &stream.cached_info().config);
+                self.compare(service, spec, &stream.cached_info().config);
                 return Ok(stream);
             }
             Err(error) if is_missing(&error.kind()) => {}
@@ -104,7 +127,28 @@ impl Bus {
         }
     }
 
-    /// Makes the consumer, and its stream if it is owned, where they are missing. A stream that another
+    /// Reports what of a stream is not as its maker wants it: counted at each look, logged when it is news.
+    pub(crate) fn compare(&self, service: &'static str, spec: &StreamSpec, found: &Config) {
+        let wanted = config_of(spec, self.replicas());
+        let differing = differing(&wanted, found);
+        let is_news = self.roads().differs(&spec.name, &differing);
+        if differing.is_empty() {
+            return;
+        }
+        counter!(metric_names::TOPOLOGY_MISMATCH, "service" => service).increment(1);
+        if is_news {
+            let settings = differing.join(", ");
+            tracing::warn!(
+                stream = spec.name,
+                settings,
+                ?found,
+                ?wanted,
+                "the stream's settings are not ours; left as they are"
+            );
+        }
+    }
+
+    /// Makes the consumer, and its stream if its reader is to, where they are missing. A stream that another
     /// service has not made yet is no reason not to be ready.
     pub(crate) async fn ensure_source(
         &self,
@@ -113,15 +157,14 @@ impl Bus {
     ) -> Result<PullConsumer, TopologyError> {
         let spec = &source.consumer;
         let name = format!("{} for {}", spec.stream, spec.durable);
-        let stream = match &source.owned {
-            Some(owned) => {
-                self.roads().wanted(&name);
-                self.ensure_stream(service, owned).await?
-            }
-            None => {
-                let stream = self.jetstream().get_stream(&spec.stream).await;
-                stream.map_err(|error| TopologyError::get_stream(&spec.stream, &error))?
-            }
+        let stream = if source.is_maker {
+            self.roads().wanted(&name);
+            self.ensure_stream(service, &source.stream).await?
+        } else {
+            self.jetstream().get_stream(&spec.stream).await.map_err(|error| match error.kind() {
+                kind if is_missing(&kind) => TopologyError::not_there_yet(&spec.stream),
+                _ => TopologyError::get_stream(&spec.stream, &error),
+            })?
         };
         let consumer = find_or_make_consumer(service, &stream, spec).await;
         let consumer = consumer.map_err(|error| TopologyError::consumer(&spec.stream, &error));
@@ -201,20 +244,61 @@ fn consumer_config(spec: &ConsumerSpec) -> pull::Config {
     }
 }
 
-fn report_mismatch(service: &'static str, (wanted, replicas): (&StreamSpec, usize), found: &Config) {
-    let same = found.subjects == wanted.subjects
-        && found.max_age == wanted.age_max
-        && found.max_bytes == wanted.bytes_max
-        && found.num_replicas == replicas
-        && found.retention == RetentionPolicy::Limits;
-    if !same {
-        counter!(metric_names::TOPOLOGY_MISMATCH, "service" => service).increment(1);
-        tracing::warn!(
-            stream = wanted.name,
-            ?found,
-            ?wanted,
-            replicas,
-            "the stream's settings are not ours; left as they are"
-        );
+/// The settings that differ, of those that say what comes into a stream, what becomes of it there and where else it goes.
+/// The others are the server's own defaults, or change nothing for us.
+fn differing(wanted: &Config, found: &Config) -> Vec<&'static str> {
+    // To the server nothing, 0 and -1 are the same: no limit.
+    let bound = |most: i64| most.max(0);
+    let same = [
+        ("subjects", found.subjects == wanted.subjects),
+        ("mirror", found.mirror.is_none()),
+        ("sources", found.sources.as_ref().is_none_or(Vec::is_empty)),
+        ("republish", found.republish.is_none()),
+        ("subject_transform", found.subject_transform.is_none()),
+        ("max_age", found.max_age == wanted.max_age),
+        ("max_bytes", found.max_bytes == wanted.max_bytes),
+        ("max_msgs", bound(found.max_messages) == bound(wanted.max_messages)),
+        (
+            "max_msgs_per_subject",
+            bound(found.max_messages_per_subject) == bound(wanted.max_messages_per_subject),
+        ),
+        ("max_msg_size", bound(found.max_message_size.into()) == bound(wanted.max_message_size.into())),
+        ("max_consumers", bound(found.max_consumers.into()) == bound(wanted.max_consumers.into())),
+        ("retention", found.retention == wanted.retention),
+        ("discard", found.discard == wanted.discard),
+        ("storage", found.storage == wanted.storage),
+        ("num_replicas", found.num_replicas == wanted.num_replicas),
+        ("no_ack", found.no_ack == wanted.no_ack),
+        ("sealed", found.sealed == wanted.sealed),
+        ("allow_rollup_hdrs", found.allow_rollup == wanted.allow_rollup),
+    ];
+    same.into_iter().filter(|(_, same)| !same).map(|(setting, _)| setting).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::stream::{Republish, Source};
+
+    use super::*;
+    use crate::topology::commands_of;
+
+    #[test]
+    fn what_brings_messages_in_or_elsewhere_differs_and_what_the_server_fills_in_does_not() {
+        let ours = config_of(&commands_of("stock"), 1);
+        let filled_in =
+            Config { duplicate_window: Duration::from_secs(120), max_message_size: -1, ..ours.clone() };
+        assert!(differing(&ours, &filled_in).is_empty());
+        let copies = Config {
+            republish: Some(Republish {
+                source: ">".to_owned(),
+                destination: "cmd.stock.>".to_owned(),
+                headers_only: false,
+            }),
+            sources: Some(vec![Source { name: "REPLIES".to_owned(), ..Source::default() }]),
+            ..filled_in
+        };
+        assert_eq!(differing(&ours, &copies), ["sources", "republish"]);
+        let short = Config { max_messages: 1, discard: DiscardPolicy::New, ..ours.clone() };
+        assert_eq!(differing(&ours, &short), ["max_msgs", "discard"]);
     }
 }
