@@ -66,8 +66,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let bus = house.bus(SERVICE).await?;
     let asked = simulation::all_participants();
     let their_streams = asked.iter().copied().map(topology::commands_of).collect();
-    let publisher =
-        Publisher::start_making(their_streams, SERVICE, bus.clone(), writer.clone(), &runtime);
+    let publisher = Publisher::start_making(their_streams, SERVICE, bus.clone(), writer.clone(), &runtime);
     watch::participants(SERVICE, asked, &bus, &runtime);
     let events = Some(topology::events());
     outbox::start_relay(SERVICE, bus.clone(), reader.clone(), publisher.clone(), events, &runtime);

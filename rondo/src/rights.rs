@@ -140,6 +140,14 @@ mod tests {
             }
             let reads = any("$JS.API.CONSUMER.MSG.NEXT.REPLIES.order");
             assert_eq!(reads, user == "orchestrator", "{user}");
+            let streams =
+                ["CMD_BILLING", "CMD_STOCK", "CMD_DELIVERY", "CMD_NOTIFICATION", "REPLIES", "EVENTS"];
+            for (stream, maker) in
+                streams.map(|stream| (stream, "orchestrator")).into_iter().chain([("SESSIONS", "auth")])
+            {
+                let makes = any(&format!("$JS.API.STREAM.CREATE.{stream}"));
+                assert_eq!(makes, user == maker, "{user} makes {stream}");
+            }
             let tells = any("auth.session_revoked.v1");
             assert_eq!(tells, user == "auth", "{user}");
             for other in NATS_USERS {

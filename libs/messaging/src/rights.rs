@@ -298,7 +298,8 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_sends_commands_makes_their_stream_and_sees_how_far_behind_the_asked_is_but_reads_nothing_of_it() {
+    fn who_asks_sends_commands_makes_their_stream_and_sees_how_far_behind_the_asked_is_but_reads_nothing_of_it()
+     {
         let work = Work::of("orchestrator").asks(["stock"]).wakes(["order"]).makes(&topology::events());
         let expected = [
             "$JS.API.STREAM.INFO.CMD_STOCK",

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream;
+use async_nats::jetstream::stream::{Config, Republish};
 use contracts::Amount;
 use contracts::billing::ReserveFunds;
 use nix::sys::signal::Signal;
@@ -98,6 +100,29 @@ async fn what_breaks_is_told_and_what_the_runbook_says_mends_it() {
     a_process_dies_again_and_again(&mut system, &watcher).await;
     nobody_takes_the_spans(&mut system, &watcher).await;
     somebody_forgets_a_pause(&system, &watcher, customer).await;
+    somebody_tells_a_stream_to_forge_commands(&system, &watcher, customer).await;
+}
+
+/// With the operator's key: nobody else may change a stream. Deleted, it is made as it should be.
+async fn somebody_tells_a_stream_to_forge_commands(system: &System, watcher: &Watcher, customer: Uuid) {
+    let jetstream = jetstream::new(async_nats::connect(system.nats.url()).await.unwrap());
+    let found = jetstream.get_stream("CMD_BILLING").await.unwrap();
+    let republish = Republish {
+        source: "cmd.billing.reserve_funds.v1".to_owned(),
+        destination: "cmd.stock.reserve_stock.v1".to_owned(),
+        headers_only: false,
+    };
+    let changed = Config { republish: Some(republish), ..found.cached_info().config.clone() };
+    jetstream.update_stream(changed).await.unwrap();
+    watcher.fires("StreamsDiffer", WITHIN).await;
+    order(system, customer, 1, 1).await;
+    watcher.fires("DeadLetters", WITHIN).await;
+    jetstream.delete_stream("CMD_BILLING").await.unwrap();
+    watcher.falls_silent("StreamsDiffer", WITHIN).await;
+    order(system, customer, 1, 1).await;
+    all_ended(system).await;
+    let made = jetstream.get_stream("CMD_BILLING").await.unwrap();
+    assert!(made.cached_info().config.republish.is_none(), "{made:?}");
 }
 
 /// What is paused is in no other figure than this one.

@@ -28,6 +28,7 @@ mod runbooks;
 mod secrets;
 mod sessions;
 mod simulation;
+mod streams;
 mod traces;
 mod upgrade;
 mod walk;

@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_nats::jetstream::{self, stream::Info};
+use async_nats::jetstream;
+use async_nats::jetstream::stream::{Config, Info, Republish, Source};
 use async_nats::{Client, ConnectOptions, Event, ServerError};
 use contracts::Command;
 use contracts::stock::{Item, ReserveStock};
@@ -66,10 +67,14 @@ impl Intruder {
         self.is_refused("subscription to", subject).await;
     }
 
-    /// Neither is it answered nor was anybody asked.
     async fn cannot_ask_jetstream(&self, question: &str) {
+        self.cannot_ask_jetstream_for(question, "{}".to_owned()).await;
+    }
+
+    /// Neither is it answered nor was anybody asked.
+    async fn cannot_ask_jetstream_for(&self, question: &str, what: String) {
         let subject = format!("$JS.API.{question}");
-        let asked = tokio::time::timeout(NO_ANSWER, self.client.request(subject.clone(), "{}".into())).await;
+        let asked = tokio::time::timeout(NO_ANSWER, self.client.request(subject.clone(), what.into())).await;
         assert!(!matches!(asked, Ok(Ok(_))), "{question} was answered");
         self.is_refused("publish to", &subject).await;
     }
@@ -128,6 +133,8 @@ async fn billing_cannot_command_others_read_replies_or_touch_streams() {
         "STREAM.UPDATE.CMD_BILLING",
         "STREAM.MSG.DELETE.CMD_BILLING",
         "STREAM.CREATE.EVENTS",
+        "STREAM.CREATE.CMD_BILLING",
+        "STREAM.CREATE.MINE",
         "CONSUMER.DELETE.CMD_STOCK.stock",
         "CONSUMER.DELETE.CMD_BILLING.billing",
         "STREAM.LIST",
@@ -218,6 +225,44 @@ async fn a_command_that_billing_has_the_server_bring_to_stock_is_put_aside() {
         .await;
     let done = format!("SELECT count(*) FROM reservations WHERE order_id = '{order_id}'");
     assert_eq!(system.number("stock", &done).await, 0);
+}
+
+/// What a stream is made with the server does not check: it may publish again what it takes, or take what others have. So a
+/// participant makes none, not even where its own is missing.
+#[tokio::test]
+async fn billing_cannot_make_its_missing_stream() {
+    let mut system = System::start(&[]).await;
+    system.refuses_something = true;
+    let billing = Intruder::with_key_of(&system, "billing").await;
+    let plain = Config {
+        name: "CMD_BILLING".to_owned(),
+        subjects: vec!["cmd.billing.>".to_owned()],
+        num_replicas: 1,
+        ..Config::default()
+    };
+    let forges = Republish {
+        source: "cmd.billing.forged.v1".to_owned(),
+        destination: ReserveStock::TYPE.to_owned(),
+        headers_only: false,
+    };
+    let reads = ["CMD_STOCK", "REPLIES"].map(|name| Source { name: name.to_owned(), ..Source::default() });
+    let ways = [
+        plain.clone(),
+        Config { republish: Some(forges), ..plain.clone() },
+        Config { sources: Some(reads.to_vec()), ..plain.clone() },
+        Config { mirror: Some(reads[1].clone()), subjects: Vec::new(), ..plain },
+    ];
+    for way in &ways {
+        let what = serde_json::to_string(way).unwrap();
+        billing.cannot_ask_jetstream_for("STREAM.CREATE.CMD_BILLING", what).await;
+    }
+    let everybody = jetstream::new(async_nats::connect(system.nats.url()).await.unwrap());
+    assert!(everybody.get_stream("CMD_BILLING").await.is_err(), "it is missing still");
+    // It was its right that was missing: who may do everything does the same.
+    for way in ways {
+        everybody.create_stream(way).await.unwrap();
+        everybody.delete_stream("CMD_BILLING").await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -135,8 +135,8 @@ impl<H: FnMut(Heard<'_>)> Listener<H> {
             return false;
         }
         // See `Source::takes`; nobody but auth may publish these.
-        let is_own = covers(SESSION_SUBJECTS, &message.subject)
-            && !envelope::was_copied(message.headers.as_ref());
+        let is_own =
+            covers(SESSION_SUBJECTS, &message.subject) && !envelope::was_copied(message.headers.as_ref());
         if !is_own {
             tracing::warn!(stream = self.stream, subject = %message.subject, "a message that is not the stream's own");
             reading.tell_if_all(info.pending, &mut self.hear);

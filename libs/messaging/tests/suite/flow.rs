@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{consumer::PullConsumer, stream};
 use contracts::{Command, Outcome};
 use messaging::{CallError, LoopLimits, Publisher, Runtime};
 use sea_orm::ConnectionTrait;
@@ -182,11 +182,9 @@ async fn a_single_event_in_binary_mode_is_a_command_too() {
         headers.insert(name, value);
     }
     let payload = json!({"counter_id": counter, "amount": 7}).to_string();
-    eventually(Duration::from_secs(10), "the stream", async || {
-        let sent = jetstream.publish_with_headers(Add::TYPE, headers.clone(), payload.clone().into()).await;
-        sent.ok()?.await.ok()
-    })
-    .await;
+    bench.road.make_stream_of("counter").await;
+    let sent = jetstream.publish_with_headers(Add::TYPE, headers, payload.into()).await;
+    sent.unwrap().await.unwrap();
     eventually(Duration::from_secs(10), "the counter", async || {
         (bench.number("SELECT coalesce(sum(value), 0)::bigint FROM counters").await == 7).then_some(())
     })
@@ -194,15 +192,56 @@ async fn a_single_event_in_binary_mode_is_a_command_too() {
 }
 
 #[tokio::test]
-async fn a_consumer_whose_stream_is_deleted_comes_back() {
+async fn a_participant_goes_on_as_soon_as_its_deleted_stream_is_back() {
     let bench = Bench::new().await;
     let _handle = bench.start(bench.counters()).await;
     let counter = Uuid::now_v7();
     bench.road.ask(&Add { counter_id: counter, amount: 1 }).await;
     let jetstream = async_nats::jetstream::new(async_nats::connect(bench.nats.url()).await.unwrap());
     jetstream.delete_stream("CMD_COUNTER").await.unwrap();
+    // Which the road makes, as the orchestrator does.
     let said = bench.road.ask(&Add { counter_id: counter, amount: 1 }).await;
     assert_eq!(said.outcome, Outcome::Done);
+}
+
+/// A stream can be told to publish again what it takes, and to take what others have. Who could tell one would have others'
+/// commands forged by the server itself.
+#[tokio::test]
+async fn a_command_that_the_server_copied_from_another_stream_is_put_aside() {
+    let bench = Bench::new().await;
+    let jetstream = async_nats::jetstream::new(async_nats::connect(bench.nats.url()).await.unwrap());
+    let stream = |name: &str, subject: &str| stream::Config {
+        name: name.to_owned(),
+        subjects: vec![subject.to_owned()],
+        ..stream::Config::default()
+    };
+    let republish = stream::Republish {
+        source: "published".to_owned(),
+        destination: Add::TYPE.to_owned(),
+        headers_only: false,
+    };
+    let publishes = stream::Config { republish: Some(republish), ..stream("PUBLISHES", "published") };
+    let subject_transforms =
+        vec![stream::SubjectTransform { source: "taken".to_owned(), destination: Add::TYPE.to_owned() }];
+    let taken = stream::Source { name: "TAKEN".to_owned(), subject_transforms, ..stream::Source::default() };
+    let takes = stream::Config { sources: Some(vec![taken]), ..stream("CMD_COUNTER", "cmd.counter.>") };
+    for stream in [publishes, stream("TAKEN", "taken"), takes] {
+        jetstream.create_stream(stream).await.unwrap();
+    }
+    let _handle = bench.start(bench.counters()).await;
+    let counter = Uuid::now_v7();
+    for subject in ["published", "taken"] {
+        let forged = command_item(&Add { counter_id: counter, amount: 1 });
+        bench.road.send(subject, &[forged]).await;
+    }
+    let letters = format!("SELECT count(*) FROM dead_letters WHERE subject = '{}'", Add::TYPE);
+    eventually(Duration::from_secs(20), "two letters", async || {
+        (bench.number(&letters).await == 2).then_some(())
+    })
+    .await;
+    // Whoever has the right to sends the same.
+    bench.road.ask(&Add { counter_id: counter, amount: 1 }).await;
+    assert_eq!(bench.number("SELECT sum(value)::bigint FROM counters").await, 1);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use messaging::rights::{User, UserKey, Work, authorization};
-use messaging::{Access, Bus, ConnectError, Source, nkey, topology};
+use messaging::{Access, Bus, ConnectError, nkey, topology};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use sandbox::Nats;
 use testkit::eventually;
@@ -38,7 +38,7 @@ struct Guarded {
 
 async fn guarded() -> Guarded {
     let seed = nkey::new_seed();
-    let permissions = Some(Work::of("billing").reads([Source::commands("billing")]).permissions());
+    let permissions = Some(Work::of("billing").makes(&topology::events()).permissions());
     let key = UserKey::Public(nkey::public_key(&seed).unwrap());
     let users = authorization(&[User { name: "billing", key, permissions }]);
     let mut nats = testkit::nats().await;
@@ -78,7 +78,7 @@ async fn by_tls_with_a_certificate_and_a_key_a_service_works() {
     let Guarded { nats, access, .. } = guarded().await;
     for url in [nats.url(), nats.url().replace("nats://", "tls://")] {
         let bus = connects(&url, &access).await;
-        bus.ensure_stream("billing", &topology::commands_of("billing")).await.unwrap();
+        bus.ensure_stream("billing", &topology::events()).await.unwrap();
         assert_eq!(bus.refusal(), None);
     }
 }
