@@ -283,9 +283,8 @@ impl Task {
     }
 
     async fn make(&self, missing: Vec<&StreamSpec>) {
-        let made = missing.into_iter().map(|stream| {
-            tokio::time::timeout(MADE_WITHIN, self.bus.ensure_stream_of_other(self.service, stream))
-        });
+        let made =
+            missing.into_iter().map(|it| self.bus.ensure_stream_of_other(self.service, it, MADE_WITHIN));
         futures::future::join_all(made).await;
     }
 

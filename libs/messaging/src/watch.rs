@@ -101,11 +101,10 @@ pub fn participants(
         async move {
             bus.connected().await;
             for source in &asked {
-                let look = async {
-                    let stream = bus.ensure_stream_of_other(service, &source.stream).await?;
-                    look_at(&stream, source).await
-                };
-                let _ = tokio::time::timeout(ANSWER_WITHIN, look).await;
+                let made = bus.ensure_stream_of_other(service, &source.stream, ANSWER_WITHIN).await;
+                if let Some(stream) = made {
+                    let _ = tokio::time::timeout(ANSWER_WITHIN, look_at(&stream, source)).await;
+                }
             }
         }
     });

@@ -41,6 +41,10 @@ impl TopologyError {
         Self { what: name.to_owned(), why: NOT_THERE_YET.to_owned(), is_refusal: true }
     }
 
+    fn no_answer(name: &str) -> Self {
+        Self { what: name.to_owned(), why: "no answer".to_owned(), is_refusal: false }
+    }
+
     fn get_stream(name: &str, error: &GetStreamError) -> Self {
         let is_refusal = matches!(error.kind(), GetStreamErrorKind::JetStream(_));
         Self { what: name.to_owned(), why: error.to_string(), is_refusal }
@@ -88,8 +92,10 @@ impl Bus {
         &self,
         service: &'static str,
         spec: &StreamSpec,
+        within: Duration,
     ) -> Option<Stream> {
-        let made = self.find_or_make_stream(service, spec).await;
+        let asked = tokio::time::timeout(within, self.find_or_make_stream(service, spec)).await;
+        let made = asked.unwrap_or_else(|_| Err(TopologyError::no_answer(&spec.name)));
         if let Err(error) = &made
             && let Some(unsaid) = self.roads().unmade().again(Instant::now())
         {
