@@ -189,6 +189,9 @@ async fn a_release_leaves_what_it_does_not_know_and_does_not_start_where_it_woul
     );
     let _older = manager::<Older>(&older_house).await.unwrap();
     let newer = manager::<Newer>(&newer_house).await.unwrap();
+    // As the service does at its start: who stops waits for no stream, and the commands are to wait there.
+    let bus = newer_house.bus(crate::SERVICE).await.unwrap();
+    bus.ensure_stream(crate::SERVICE, &topology::commands_of("notification")).await.unwrap();
     let sagas = futures::future::join_all((0..5).map(|_| begin(&newer))).await;
     let refused = manager::<Older>(&older_house).await.map(|_| ()).unwrap_err();
     let expected = "open sagas of workflow letters use version 2, which this process does not know";
