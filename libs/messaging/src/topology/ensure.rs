@@ -148,7 +148,8 @@ impl Bus {
                 stream = spec.name,
                 settings,
                 ?found,
-                ?wanted,
+                wanted = ?spec,
+                replicas = self.replicas(),
                 "the stream's settings are not ours; left as they are"
             );
         }
