@@ -99,7 +99,7 @@ impl Bus {
         if let Err(error) = &made
             && let Some(unsaid) = self.roads().unmade().again(Instant::now())
         {
-            tracing::warn!(service, %error, unsaid, "a participant's stream cannot be made; trying again");
+            tracing::warn!(service, %error, unsaid, "a participant's stream is neither found nor made; trying again");
         }
         made.ok()
     }
