@@ -36,12 +36,13 @@ async fn the_time_of_a_pause_is_in_no_figure_of_how_long_orders_take() {
         // Counted after the commit.
         let seconds = eventually(END_WITHIN, &format!("{name} of one saga"), async || {
             let metrics = reqwest::get(&url).await.unwrap().text().await.unwrap();
-            let figure = |name: String| {
-                let line = metrics.lines().find(|line| line.starts_with(&name))?;
-                line.rsplit_once(' ')?.1.parse::<f64>().ok()
+            // Of all outcomes together: each has a line of its own, in any order.
+            let figure = |of: &str| -> f64 {
+                let begin = format!("{name}_{of}{{workflow=\"order\"");
+                let lines = metrics.lines().filter(|line| line.starts_with(&begin));
+                lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
             };
-            let count = figure(format!("{name}_count{{workflow=\"order\""))?;
-            if count == 1.0 { figure(format!("{name}_sum{{workflow=\"order\"")) } else { None }
+            (figure("count") == 1.0).then(|| figure("sum"))
         })
         .await;
         assert!(seconds < PAUSED.as_secs_f64() / 2.0, "{name}: {seconds}");
