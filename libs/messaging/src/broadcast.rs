@@ -5,6 +5,9 @@
 
 mod listener;
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use chrono::Utc;
 use contracts::{Event, Timestamp};
 use metrics::counter;
@@ -18,12 +21,36 @@ use crate::topology::{StreamSpec, TopologyError};
 
 pub use listener::{Heard, listen};
 
+/// A stream that was there and is missing is made again after this. A server that is still deleting it, with all its
+/// readers, would remove the files of the new one with those of the old (NATS 2.15 does).
+const MADE_AGAIN_AFTER: Duration = Duration::from_secs(3);
+
 /// The way to tell everybody; it makes the stream where that is missing.
 #[derive(Debug, Clone)]
 pub struct Broadcast {
     service: &'static str,
     bus: Bus,
     stream: StreamSpec,
+    presence: Arc<Mutex<Presence>>,
+}
+
+/// What is known of the stream's being there.
+#[derive(Debug, Default)]
+struct Presence {
+    was_there: bool,
+    gone_since: Option<Instant>,
+}
+
+impl Presence {
+    /// Whether it was there lately, as far as we know, and is not to be made again yet.
+    fn may_be_going(&mut self, is_missing: bool, now: Instant) -> bool {
+        if !is_missing {
+            *self = Self { was_there: true, gone_since: None };
+            return false;
+        }
+        let since = *self.gone_since.get_or_insert(now);
+        self.was_there && now.duration_since(since) < MADE_AGAIN_AFTER
+    }
 }
 
 /// Where something was told.
@@ -63,6 +90,9 @@ pub enum BroadcastError {
     /// The stream did not take it.
     #[error("not published: {0}")]
     Publish(#[from] async_nats::jetstream::context::PublishError),
+    /// It was deleted a moment ago.
+    #[error("{0} was deleted; it is made again soon")]
+    Going(String),
     /// It has no JSON form.
     #[error("not encoded: {0}")]
     Encode(#[from] serde_json::Error),
@@ -71,7 +101,9 @@ pub enum BroadcastError {
 impl Broadcast {
     /// The way to this stream; `service` makes it.
     pub fn new(service: &'static str, bus: Bus, stream: StreamSpec) -> Self {
-        Self { service, bus, stream }
+        // From the beginning, so that the first increase is seen as one.
+        counter!(metric_names::PUBLISH_FAILURES, "service" => service).increment(0);
+        Self { service, bus, stream, presence: Arc::default() }
     }
 
     /// Whether anything can be told now.
@@ -82,8 +114,16 @@ impl Broadcast {
     /// What the stream holds; it is made if it is missing.
     ///
     /// # Errors
-    /// NATS is away or refuses.
+    /// NATS is away or refuses, or the stream was deleted a moment ago.
     pub async fn state(&self) -> Result<StreamState, BroadcastError> {
+        let is_missing = self.bus.is_missing(&self.stream.name).await?;
+        let may_be_going = {
+            let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+            presence.may_be_going(is_missing, Instant::now())
+        };
+        if may_be_going {
+            return Err(BroadcastError::Going(self.stream.name.clone()));
+        }
         let stream = self.bus.ensure_stream(self.service, &self.stream).await?;
         let info = stream.cached_info();
         // Postgres keeps microseconds: a finer time would never be equal again.
@@ -107,8 +147,12 @@ impl Broadcast {
         let payload = serde_json::to_vec(&items)?;
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("content-type", BATCH_CONTENT_TYPE);
-        let sent = self.bus.jetstream().publish_with_headers(E::TYPE, headers, payload.into()).await?;
-        let ack = sent.await?;
+        let publish = async {
+            self.bus.jetstream().publish_with_headers(E::TYPE, headers, payload.into()).await?.await
+        };
+        let ack = publish.await.inspect_err(|_| {
+            counter!(metric_names::PUBLISH_FAILURES, "service" => self.service).increment(1);
+        })?;
         counter!(metric_names::PUBLISHED_MESSAGES, "service" => self.service).increment(1);
         counter!(metric_names::PUBLISHED_ITEMS, "service" => self.service).increment(items.len() as u64);
         Ok(ack.sequence)
@@ -122,6 +166,17 @@ impl Broadcast {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_was_deleted_is_given_time_to_go_and_one_that_was_never_there_is_not() {
+        let (mut presence, began) = (Presence::default(), Instant::now());
+        let at = |seconds| began + Duration::from_secs(seconds);
+        assert!(!presence.may_be_going(true, at(0)), "never seen");
+        assert!(!presence.may_be_going(false, at(1)));
+        assert!(presence.may_be_going(true, at(2)) && presence.may_be_going(true, at(4)));
+        assert!(!presence.may_be_going(true, at(5)));
+        assert!(!presence.may_be_going(false, at(6)) && presence.may_be_going(true, at(7)), "each time anew");
+    }
 
     #[test]
     fn what_another_stream_had_or_lies_outside_of_this_one_is_lost() {

@@ -55,11 +55,12 @@ pub(crate) struct DeadLetters {
     db: DatabaseConnection,
     shutdown: CancellationToken,
     not_kept: Arc<Seldom>,
+    repeated: Arc<Seldom>,
 }
 
 impl DeadLetters {
     pub(crate) fn new(service: &'static str, db: DatabaseConnection, shutdown: CancellationToken) -> Self {
-        Self { service, db, shutdown, not_kept: Arc::default() }
+        Self { service, db, shutdown, not_kept: Arc::default(), repeated: Arc::default() }
     }
 
     /// Keeps a letter; the same item again raises its count. Tries until it is kept: only then may the
@@ -67,9 +68,9 @@ impl DeadLetters {
     ///
     /// Where [enough](LETTERS_OF_GROUP_MAX) like it are kept, it is counted only.
     pub(crate) async fn keep(&self, letter: &DeadLetter) -> bool {
-        let is_kept = loop {
+        let times = loop {
             let error = match heard(self.write(letter)).await {
-                Ok(is_kept) => break is_kept,
+                Ok(times) => break times,
                 Err(error) => error,
             };
             tracing::warn!(service = self.service, %error, "a dead letter could not be kept; trying again");
@@ -80,15 +81,20 @@ impl DeadLetters {
         };
         counter!(metric_names::DEAD_LETTERS, "service" => self.service).increment(1);
         self.trace(letter);
-        if is_kept {
-            self.tell(letter);
-        } else {
-            self.tell_of_too_many(letter);
+        match times {
+            Some(1) => self.tell(letter, 0),
+            // The same one again, and again: the table says how often.
+            Some(_) => {
+                if let Some(unsaid) = self.repeated.again(Instant::now()) {
+                    self.tell(letter, unsaid);
+                }
+            }
+            None => self.tell_of_too_many(letter),
         }
         true
     }
 
-    fn tell(&self, letter: &DeadLetter) {
+    fn tell(&self, letter: &DeadLetter, unsaid: u64) {
         tracing::error!(
             service = self.service,
             subject = letter.subject,
@@ -97,6 +103,7 @@ impl DeadLetters {
             step = letter.step,
             trace_id = letter.context.map(|context| context.trace_id()),
             error = letter.error,
+            unsaid,
             "put aside as a dead letter"
         );
     }
@@ -126,15 +133,15 @@ impl DeadLetters {
         }
     }
 
-    /// Whether it is kept.
-    async fn write(&self, letter: &DeadLetter) -> Result<bool, DbErr> {
+    /// How often it came, if it is kept.
+    async fn write(&self, letter: &DeadLetter) -> Result<Option<i32>, DbErr> {
         let sql = "INSERT INTO dead_letters \
                    (letter_id, subject, item_type, about, error, payload, headers, group_id, count, \
                    first_at, last_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, 1, now(), now() \
                    WHERE NOT $9 OR EXISTS (SELECT FROM dead_letters WHERE letter_id = $1) \
                    OR (SELECT count(*) FROM (SELECT FROM dead_letters WHERE group_id = $8 LIMIT $10) AS kept) < $10 \
                    ON CONFLICT (letter_id) DO UPDATE SET count = dead_letters.count + 1, \
-                   error = excluded.error, group_id = excluded.group_id, last_at = excluded.last_at";
+                   error = excluded.error, group_id = excluded.group_id, last_at = excluded.last_at RETURNING count";
         let kept = &letter.raw[..letter.raw.len().min(PAYLOAD_BYTES_MAX)];
         let letter_id =
             letter.item_id.unwrap_or_else(|| id_of_bytes(self.service, &letter.subject, &letter.raw));
@@ -151,7 +158,8 @@ impl DeadLetters {
             LETTERS_OF_GROUP_MAX.into(),
         ];
         let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
-        Ok(self.db.execute_raw(statement).await?.rows_affected() > 0)
+        let row = self.db.query_one_raw(statement).await?;
+        row.map(|row| row.try_get_by_index(0)).transpose()
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::Instant;
 use async_nats::{ClientError, Event, ServerError};
 use trace::seldom::Seldom;
 
+use crate::rights::inbox_prefix;
+
 /// Different refusals of one connection that are said; a user without rights has no more to tell.
 const SAID_MAX: usize = 100;
 
@@ -74,6 +76,15 @@ impl Refusals {
         }
     }
 
+    fn somebody_else(&self) -> String {
+        let Self { user, server, .. } = self;
+        let key = self.nkey.as_deref().unwrap_or("that it was given");
+        format!(
+            "NATS at {server} takes {user} for somebody else: the nkey {key} is another user's, or lacks the rights of \
+             {user}. Is the seed that of {user}?"
+        )
+    }
+
     fn suspect(&self) {
         let Self { user, server, .. } = self;
         if self.known().said.insert(String::new()) {
@@ -96,6 +107,10 @@ impl Refusals {
     }
 
     fn forbid(&self, words: &str) {
+        // Nobody but the user itself may hear its inbox, and without that it hears no answer.
+        if words.contains("Subscription") && words.contains(&inbox_prefix(&self.user)) {
+            return self.keep_out(self.somebody_else());
+        }
         let mut known = self.known();
         if known.said.len() < SAID_MAX && known.said.insert(words.to_owned()) {
             tracing::error!(user = self.user, words, "NATS does not let it do that");
@@ -131,6 +146,15 @@ mod tests {
         let refusals = Refusals::new("billing", "nats://here", None, false);
         refusals.hear(&Event::ClientError(ClientError::Other("authorization violation".to_owned())));
         assert!(refusals.now().unwrap().contains("BILLING_NATS_NKEY_SEED"));
+    }
+
+    #[test]
+    fn who_comes_with_anothers_key_is_told_so() {
+        let refusals = Refusals::new("billing", "nats://here", Some("UKEY".to_owned()), false);
+        let words = "Permissions Violation for Subscription to \"_INBOX_billing.X.*\"";
+        refusals.hear(&Event::ServerError(ServerError::Other(words.to_owned())));
+        let why = refusals.now().unwrap();
+        assert!(why.contains("takes billing for somebody else: the nkey UKEY"), "{why}");
     }
 
     #[test]

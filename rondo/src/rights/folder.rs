@@ -150,7 +150,7 @@ impl Folder {
         let some_were_there = self.secrets.iter().any(|(name, _)| !self.missing.contains(name));
         match (missing.is_empty(), some_were_there) {
             (true, _) => {}
-            (false, true) => told.push(format!("made in {dir}, for they were missing: {missing}")),
+            (false, true) => told.push(format!("made in {dir}, for they were missing or wrong: {missing}")),
             (false, false) => told.push(format!("keys and passwords made in {dir}")),
         }
         if !self.exposed.is_empty() {
@@ -196,7 +196,7 @@ mod tests {
         }
         let lacks = format!("{} lacks postgres/other.password, nats/user.public; if", dir.display());
         assert!(refused(read(dir)).starts_with(&lacks));
-        let told = "for they were missing: postgres/other.password, nats/user.public";
+        let told = "for they were missing or wrong: postgres/other.password, nats/user.public";
         assert!(made(dir).unwrap()[0].ends_with(told));
         assert_eq!(read(dir).unwrap(), Vec::<String>::new());
     }

@@ -50,7 +50,8 @@ pub fn listen(
     runtime: &Runtime,
 ) {
     let shutdown = runtime.shutdown.clone();
-    let listener = Listener { bus, stream, hear, unreadable: Seldom::default() };
+    let listener =
+        Listener { bus, stream, hear, unreadable: Seldom::default(), put_aside: Seldom::default() };
     runtime.tasks.spawn(async move {
         shutdown.run_until_cancelled(listener.run()).await;
     });
@@ -61,6 +62,8 @@ struct Listener<H> {
     stream: &'static str,
     hear: H,
     unreadable: Seldom,
+    /// Messages that say nothing.
+    put_aside: Seldom,
 }
 
 type Refused = Box<dyn std::error::Error + Send + Sync>;
@@ -127,6 +130,13 @@ impl<H: FnMut(Heard<'_>)> Listener<H> {
         if reading.told { Ok(()) } else { Err("a reading ended before its end was reached".into()) }
     }
 
+    /// Whoever floods the stream must not flood the log as well.
+    fn put_aside(&self, subject: &str, why: &str) {
+        if let Some(unsaid) = self.put_aside.again(std::time::Instant::now()) {
+            tracing::warn!(stream = self.stream, subject, why, unsaid, "a message says nothing");
+        }
+    }
+
     /// Whether this was the next message.
     fn take(&mut self, message: &jetstream::Message, reading: &mut Reading) -> bool {
         let Ok(info) = message.info() else { return false };
@@ -138,14 +148,14 @@ impl<H: FnMut(Heard<'_>)> Listener<H> {
         let is_own =
             covers(SESSION_SUBJECTS, &message.subject) && !envelope::was_copied(message.headers.as_ref());
         if !is_own {
-            tracing::warn!(stream = self.stream, subject = %message.subject, "a message that is not the stream's own");
+            self.put_aside(&message.subject, "it is not the stream's own");
             reading.tell_if_all(info.pending, &mut self.hear);
             return true;
         }
         for found in envelope::open(&message.payload, message.headers.as_ref()) {
             match found.item {
                 Ok(item) => (self.hear)(Heard::Item(&item)),
-                Err(error) => tracing::warn!(stream = self.stream, error, "an item cannot be read"),
+                Err(error) => self.put_aside(&message.subject, &error),
             }
         }
         reading.tell_if_all(info.pending, &mut self.hear);

@@ -86,6 +86,18 @@ impl Bus {
         stream
     }
 
+    /// Whether the server has no such stream.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub(crate) async fn is_missing(&self, name: &str) -> Result<bool, TopologyError> {
+        match self.jetstream().get_stream(name).await {
+            Ok(_) => Ok(false),
+            Err(error) if is_missing(&error.kind()) => Ok(true),
+            Err(error) => Err(TopologyError::get_stream(name, &error)),
+        }
+    }
+
     /// Makes a stream that another service reads if it is missing. Not to be able to is no reason not to be ready: it is
     /// said now and then, and tried again.
     pub(crate) async fn ensure_stream_of_other(
@@ -143,13 +155,10 @@ impl Bus {
         }
         counter!(metric_names::TOPOLOGY_MISMATCH, "service" => service).increment(1);
         if is_news {
-            let settings = differing.join(", ");
+            let settings = compared(&differing, found, &wanted);
             tracing::warn!(
                 stream = spec.name,
                 settings,
-                ?found,
-                wanted = ?spec,
-                replicas = self.replicas(),
                 "the stream's settings are not ours; left as they are"
             );
         }
@@ -282,6 +291,13 @@ fn differing(wanted: &Config, found: &Config) -> Vec<&'static str> {
     same.into_iter().filter(|(_, same)| !same).map(|(setting, _)| setting).collect()
 }
 
+/// Each of these settings as it is and as it should be, by the server's own names and in its form.
+fn compared(settings: &[&str], found: &Config, wanted: &Config) -> String {
+    let [found, wanted] = [found, wanted].map(|config| serde_json::to_value(config).unwrap_or_default());
+    let one = |name: &&str| format!("{name} is {}, and should be {}", found[name], wanted[name]);
+    settings.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use async_nats::jetstream::stream::{Republish, Source};
@@ -307,5 +323,9 @@ mod tests {
         assert_eq!(differing(&ours, &copies), ["sources", "republish"]);
         let short = Config { max_messages: 1, discard: DiscardPolicy::New, ..ours.clone() };
         assert_eq!(differing(&ours, &short), ["max_msgs", "discard"]);
+        assert_eq!(
+            compared(&["max_msgs", "discard"], &short, &ours),
+            "max_msgs is 1, and should be -1; discard is \"new\", and should be \"old\""
+        );
     }
 }
