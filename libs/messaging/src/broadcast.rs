@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use contracts::{Event, Timestamp};
 use metrics::counter;
+use trace::seldom::Seldom;
 use uuid::Uuid;
 
 use crate::bus::Bus;
@@ -32,6 +33,7 @@ pub struct Broadcast {
     bus: Bus,
     stream: StreamSpec,
     presence: Arc<Mutex<Presence>>,
+    untold: Arc<Seldom>,
 }
 
 /// What is known of the stream's being there.
@@ -103,7 +105,7 @@ impl Broadcast {
     pub fn new(service: &'static str, bus: Bus, stream: StreamSpec) -> Self {
         // From the beginning, so that the first increase is seen as one.
         counter!(metric_names::PUBLISH_FAILURES, "service" => service).increment(0);
-        Self { service, bus, stream, presence: Arc::default() }
+        Self { service, bus, stream, presence: Arc::default(), untold: Arc::default() }
     }
 
     /// Whether anything can be told now.
@@ -156,6 +158,14 @@ impl Broadcast {
         counter!(metric_names::PUBLISHED_MESSAGES, "service" => self.service).increment(1);
         counter!(metric_names::PUBLISHED_ITEMS, "service" => self.service).increment(items.len() as u64);
         Ok(ack.sequence)
+    }
+
+    /// Says now and then that others do not know yet what is to be told.
+    pub fn warn_of(&self, error: &BroadcastError) {
+        if let Some(unsaid) = self.untold.again(Instant::now()) {
+            let (service, stream) = (self.service, &self.stream.name);
+            tracing::warn!(service, stream, %error, unsaid, "cannot be told now; other processes do not know of it yet");
+        }
     }
 
     fn item<'a, E: Event>(&self, event: &'a E, now: &'a str) -> Item<'a, &'a E> {

@@ -2,7 +2,7 @@
 //! The table is the truth; whatever is not noted there as told is told by whichever replica looks first.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::Utc;
 use contracts::auth::{RevocationsComplete, SessionRevoked};
@@ -13,7 +13,6 @@ use service::House;
 use service::token::Revocations;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
-use trace::seldom::Seldom;
 
 use crate::NAME;
 use crate::revocations::{self, Revocation};
@@ -36,7 +35,7 @@ impl Announcer {
         // Longer than a token's life by the same margin, so nothing is too old that still counts.
         let age_max = revocations::length(&house.config.security).to_std().unwrap_or_default();
         let broadcast = Broadcast::new(NAME, bus, topology::sessions(age_max));
-        let teller = Teller { broadcast, db, complete: None, untold: Seldom::default() };
+        let teller = Teller { broadcast, db, complete: None };
         let (shutdown, wake) = (house.shutdown.clone(), Arc::clone(&news));
         house.tasks.spawn(async move {
             let mut ticks = tokio::time::interval(LOOK_EVERY);
@@ -71,7 +70,6 @@ struct Teller {
     db: DatabaseConnection,
     /// Where it was said that all is told.
     complete: Option<Told>,
-    untold: Seldom,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -89,11 +87,7 @@ impl Teller {
         }
         match self.round().await {
             Ok(()) => {}
-            Err(TellError::Broadcast(error)) => {
-                if let Some(unsaid) = self.untold.again(Instant::now()) {
-                    tracing::warn!(%error, unsaid, "revocations cannot be told now; other processes do not know of them yet");
-                }
-            }
+            Err(TellError::Broadcast(error)) => self.broadcast.warn_of(&error),
             Err(error) => tracing::warn!(%error, "revocations were not looked through; trying again"),
         }
     }

@@ -239,7 +239,7 @@ mod tests {
         let is_not = "nats/user.public in";
         assert!(refused(read(dir)).contains(is_not));
         // The public half says nothing that the seed does not.
-        assert!(made(dir).unwrap()[0].ends_with("missing: nats/user.public"));
+        assert!(made(dir).unwrap()[0].ends_with("missing or wrong: nats/user.public"));
         assert_eq!(read(dir).unwrap(), Vec::<String>::new());
         let account = "SAAFK7GSV6GEBRAW6E3AWSL32T4SX2HUBTSY4WWA6CHEWKM4P3S46YEQ74";
         std::fs::write(dir.join("nats/user.seed"), account).unwrap();

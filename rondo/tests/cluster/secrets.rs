@@ -220,7 +220,10 @@ fn a_folder_that_lacks_something_gives_nothing_new_and_says_what() {
     let said = refused(&print);
     assert!(said.contains("lacks signing-key.pem, postgres/postgres.password; "), "{said}");
     let said = told(&["cluster-secrets", "keys", folder]);
-    assert!(said.contains("for they were missing: signing-key.pem, postgres/postgres.password"), "{said}");
+    assert!(
+        said.contains("for they were missing or wrong: signing-key.pem, postgres/postgres.password"),
+        "{said}"
+    );
     assert_eq!(told(&["cluster-secrets", "keys", folder]), "");
     let before = printed(&nats);
 
@@ -233,7 +236,7 @@ fn a_folder_that_lacks_something_gives_nothing_new_and_says_what() {
     }
     let said = told(&["rights", "keys", folder]);
     assert!(
-        said.contains("missing: nats/billing.seed, nats/billing.public, postgres/rondo_stock.password"),
+        said.contains("wrong: nats/billing.seed, nats/billing.public, postgres/rondo_stock.password"),
         "{said}"
     );
     assert_ne!(printed(&nats), before, "another key");
