@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::jetstream;
+use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::stream::{Config, Info, Republish, Source};
 use async_nats::{Client, ConnectOptions, Event, ServerError};
 use contracts::Command;
@@ -213,6 +214,12 @@ async fn a_command_that_billing_has_the_server_bring_to_stock_is_put_aside() {
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("content-type", messaging::BATCH_CONTENT_TYPE);
     let jetstream = jetstream::new(billing.client.clone());
+    // Nor does a question of billing's that the server has not yet seen to be nobody's.
+    eventually(WITHIN, "nobody to wait for billing's commands", async || {
+        let reader: PullConsumer = jetstream.get_consumer_from_stream("billing", "CMD_BILLING").await.ok()?;
+        (reader.cached_info().num_waiting == 0).then_some(())
+    })
+    .await;
     let published = jetstream.publish_with_headers("cmd.billing.forged.v1", headers, payload.into()).await;
     published.unwrap().await.unwrap();
     let next = "$JS.API.CONSUMER.MSG.NEXT.CMD_BILLING.billing";
