@@ -118,15 +118,16 @@ impl Broadcast {
     /// # Errors
     /// NATS is away or refuses, or the stream was deleted a moment ago.
     pub async fn state(&self) -> Result<StreamState, BroadcastError> {
-        let is_missing = self.bus.is_missing(&self.stream.name).await?;
+        let found = self.bus.find_stream(self.service, &self.stream).await?;
         let may_be_going = {
             let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
-            presence.may_be_going(is_missing, Instant::now())
+            presence.may_be_going(found.is_none(), Instant::now())
         };
-        if may_be_going {
-            return Err(BroadcastError::Going(self.stream.name.clone()));
-        }
-        let stream = self.bus.ensure_stream(self.service, &self.stream).await?;
+        let stream = match found {
+            Some(stream) => stream,
+            None if may_be_going => return Err(BroadcastError::Going(self.stream.name.clone())),
+            None => self.bus.ensure_stream(self.service, &self.stream).await?,
+        };
         let info = stream.cached_info();
         // Postgres keeps microseconds: a finer time would never be equal again.
         let micros = info.created.unix_timestamp_nanos() / 1_000;

@@ -26,16 +26,14 @@ impl<R: Record> Known<R> {
     /// # Errors
     /// The statement failed, or a row is not of this type.
     pub async fn load(&self, tx: &mut Transaction, keys: &[Uuid]) -> Result<Rows<R>, sqlx::Error> {
-        let known = self.take(keys);
         if tx.is_optimistic() {
-            known.and_read(tx, keys).await
+            self.take(keys).and_read(tx, keys).await
         } else {
             Rows::load(tx, keys, Hold::Locked).await
         }
     }
 
-    /// Those that are known, for an optimistic transaction to use or any to change; they are forgotten until they
-    /// are kept again.
+    /// Those that are known, for an optimistic transaction; they are forgotten until they are kept again.
     pub fn take(&self, keys: &[Uuid]) -> Rows<R> {
         let mut cache = self.lock();
         let taken = keys.iter().filter_map(|key| Some((*key, cache.remove(key)?)));

@@ -86,15 +86,24 @@ impl Bus {
         stream
     }
 
-    /// Whether the server has no such stream.
+    /// The stream, if the server has it.
     ///
     /// # Errors
-    /// It does not say.
-    pub(crate) async fn is_missing(&self, name: &str) -> Result<bool, TopologyError> {
-        match self.jetstream().get_stream(name).await {
-            Ok(_) => Ok(false),
-            Err(error) if is_missing(&error.kind()) => Ok(true),
-            Err(error) => Err(TopologyError::get_stream(name, &error)),
+    /// NATS is away or refuses.
+    pub(crate) async fn find_stream(
+        &self,
+        service: &'static str,
+        spec: &StreamSpec,
+    ) -> Result<Option<Stream>, TopologyError> {
+        match self.jetstream().get_stream(&spec.name).await {
+            Ok(stream) => {
+                self.compare(service, spec, &stream.cached_info().config);
+                // Whoever made it: what was refused before is over.
+                self.roads().looked(&spec.name, &Ok(()));
+                Ok(Some(stream))
+            }
+            Err(error) if is_missing(&error.kind()) => Ok(None),
+            Err(error) => Err(TopologyError::get_stream(&spec.name, &error)),
         }
     }
 
@@ -121,13 +130,8 @@ impl Bus {
         service: &'static str,
         spec: &StreamSpec,
     ) -> Result<Stream, TopologyError> {
-        match self.jetstream().get_stream(&spec.name).await {
-            Ok(stream) => {
-                self.compare(service, spec, &stream.cached_info().config);
-                return Ok(stream);
-            }
-            Err(error) if is_missing(&error.kind()) => {}
-            Err(error) => return Err(TopologyError::get_stream(&spec.name, &error)),
+        if let Some(stream) = self.find_stream(service, spec).await? {
+            return Ok(stream);
         }
         let created = self.jetstream().create_stream(config_of(spec, self.replicas())).await;
         match created {

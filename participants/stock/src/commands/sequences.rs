@@ -153,9 +153,9 @@ impl Model {
 proptest! {
     #[test]
     fn whatever_comes_in_whatever_order_stock_adds_up(inputs in prop::collection::vec(input(), 1..80)) {
-        let (mut set, mut model) = (Set::default(), Model::default());
+        let (stock, mut set, mut model) = (Stock::default(), Set::default(), Model::default());
         for input in &inputs {
-            let decided = Stock::default().decide(&mut set, input, now());
+            let decided = stock.decide(&mut set, input, now());
             model.learn(input, &decided.answer)?;
             model.check(&set)?;
         }
