@@ -105,7 +105,7 @@ pub fn start<D: Decider>(
         dead_letters: dead_letters.clone(),
         limits,
         metrics: LoopMetrics::new(D::SERVICE, which),
-        inbox: Inbox::new(calls, messages, begins, inputs_max),
+        inbox: Inbox::new(calls, messages, begins, inputs_max, limits.stall_max),
         turns: Arc::clone(&turns),
         caution: Caution::default(),
         shutdown: runtime.shutdown.clone(),

@@ -29,6 +29,9 @@ pub struct LoopLimits {
     /// The least time between the beginnings of two batches of what somebody waits for, while they are small: a
     /// batch costs the machine as much as dozens of inputs. Zero: each begins as soon as the one before it is over.
     pub pace: Duration,
+    /// How long calls wait for a publisher that has no room: NATS is slow for a moment, and what they lead to would
+    /// have to be asked again after seconds. What lasts longer holds up nobody: NATS is away, and they wait no more.
+    pub stall_max: Duration,
 }
 
 impl Default for LoopLimits {
@@ -40,6 +43,7 @@ impl Default for LoopLimits {
             call_wait_max: Duration::from_secs(5),
             gather_max: Duration::from_millis(50),
             pace: Duration::ZERO,
+            stall_max: Duration::from_secs(1),
         }
     }
 }

@@ -38,6 +38,9 @@ pub(crate) struct Inbox<D: Decider> {
     messages_open: bool,
     begins: Begins,
     batch_inputs_max: usize,
+    stall_max: Duration,
+    /// Since when the publisher has had no room.
+    stalled_since: Option<Instant>,
     /// When the last batch began.
     began: Instant,
     /// Whether it was of several inputs.
@@ -54,6 +57,7 @@ impl<D: Decider> Inbox<D> {
         messages: mpsc::Receiver<Arrived<D>>,
         begins: Begins,
         batch_inputs_max: usize,
+        stall_max: Duration,
     ) -> Self {
         Self {
             calls,
@@ -62,6 +66,8 @@ impl<D: Decider> Inbox<D> {
             messages_open: true,
             begins,
             batch_inputs_max,
+            stall_max,
+            stalled_since: None,
             began: Instant::now(),
             was_crowd: false,
             aside: VecDeque::new(),
@@ -70,7 +76,7 @@ impl<D: Decider> Inbox<D> {
     }
 
     /// Awaits the first input, lets others gather, then drains what is ready. Messages are only taken while
-    /// the publisher has room for what they lead to. `None`: nobody can call any more, and no message comes.
+    /// the publisher has room for what they lead to, and calls wait for it a while. `None`: nobody can call any more, and no message comes.
     pub(crate) async fn next_batch(&mut self, publisher: &Publisher) -> Option<Vec<Arrived<D>>> {
         while self.calls_open || self.messages_open {
             if self.aside_due <= Instant::now()
@@ -79,9 +85,11 @@ impl<D: Decider> Inbox<D> {
                 return Some(vec![arrived]);
             }
             let has_room = publisher.has_room();
+            let calls_due = self.calls_due(has_room);
+            let takes_calls = self.calls_open && calls_due <= Instant::now();
             let first = tokio::select! {
                 biased;
-                called = self.calls.recv(), if self.calls_open => {
+                called = self.calls.recv(), if takes_calls => {
                     self.calls_open = called.is_some();
                     called
                 }
@@ -90,6 +98,7 @@ impl<D: Decider> Inbox<D> {
                     arrived
                 }
                 () = publisher.room(), if !has_room => None,
+                () = sleep_until(calls_due), if self.calls_open && !takes_calls => None,
                 () = sleep_until(self.aside_due), if !self.aside.is_empty() => None,
             };
             if let Some(first) = first {
@@ -100,6 +109,16 @@ impl<D: Decider> Inbox<D> {
             }
         }
         None
+    }
+
+    /// When calls are taken: at once, or when a stall of the publisher has lasted too long to wait for its end.
+    fn calls_due(&mut self, has_room: bool) -> Instant {
+        let now = Instant::now();
+        if has_room {
+            self.stalled_since = None;
+            return now;
+        }
+        *self.stalled_since.get_or_insert(now) + self.stall_max
     }
 
     /// The next call that is here already.
@@ -144,5 +163,99 @@ impl<D: Decider> Inbox<D> {
         }
         fill(&mut batch, &mut self.calls, max);
         batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use contracts::Timestamp;
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+    use crate::decider::{Decided, DecodeError};
+    use crate::envelope::Item;
+    use crate::failure::BatchError;
+    use crate::handle::Origin;
+    use crate::publisher::tests::Slow;
+    use crate::rows::{Changes, Transaction};
+
+    /// Whose inputs nobody ever decides.
+    struct Undecided;
+
+    impl Decider for Undecided {
+        const SERVICE: &'static str = "test";
+        type Input = ();
+        type Answer = ();
+        type Set = ();
+
+        fn decode(&self, _: &Item<'_>) -> Result<(), DecodeError> {
+            Ok(())
+        }
+
+        async fn load(&self, _: &mut Transaction, _: &[&()]) -> Result<(), BatchError> {
+            Ok(())
+        }
+
+        fn decide(&self, (): &mut (), (): &(), _: Timestamp) -> Decided<()> {
+            Decided::nothing()
+        }
+
+        fn save(&self, (): &(), _: &mut Changes) {}
+    }
+
+    const STALL_MAX: Duration = Duration::from_secs(1);
+
+    /// An inbox, and the way in for calls. Nobody sends messages.
+    fn inbox() -> (Inbox<Undecided>, mpsc::Sender<Arrived<Undecided>>) {
+        let ((calls, called), (_, messages)) = (mpsc::channel(8), mpsc::channel(1));
+        (Inbox::new(called, messages, Begins::AtAPace(Duration::ZERO), 8, STALL_MAX), calls)
+    }
+
+    fn call() -> Arrived<Undecided> {
+        Arrived { input: (), origin: Origin::Own, in_doubt: false }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_waits_while_the_publisher_has_no_room_for_what_it_leads_to() {
+        let (mut inbox, calls) = inbox();
+        let mut slow = Slow::new();
+        slow.fill();
+        let publisher = slow.publisher.clone();
+        calls.send(call()).await.unwrap();
+        let mut batch = pin!(inbox.next_batch(&publisher));
+        assert!(timeout(STALL_MAX / 2, &mut batch).await.is_err());
+        slow.take_all();
+        let began = Instant::now();
+        assert_eq!(batch.await.unwrap().len(), 1);
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_go_on_without_a_nats_that_stays_away() {
+        let (mut inbox, calls) = inbox();
+        let mut slow = Slow::new();
+        slow.fill();
+        let began = Instant::now();
+        calls.send(call()).await.unwrap();
+        inbox.next_batch(&slow.publisher).await.unwrap();
+        assert_eq!(began.elapsed(), STALL_MAX, "the first one waits for it");
+        for _ in 0..3 {
+            calls.send(call()).await.unwrap();
+            inbox.next_batch(&slow.publisher).await.unwrap();
+        }
+        assert_eq!(began.elapsed(), STALL_MAX, "and nobody else");
+
+        // It is back, and away again.
+        slow.take_all();
+        calls.send(call()).await.unwrap();
+        inbox.next_batch(&slow.publisher).await.unwrap();
+        slow.fill();
+        advance(STALL_MAX).await;
+        let began = Instant::now();
+        calls.send(call()).await.unwrap();
+        inbox.next_batch(&slow.publisher).await.unwrap();
+        assert_eq!(began.elapsed(), STALL_MAX);
     }
 }

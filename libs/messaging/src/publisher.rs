@@ -339,33 +339,58 @@ fn pause_after(tries: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::pin::pin;
 
     use super::*;
 
+    /// A publisher whose NATS is slow: what it is handed waits, until the test takes it.
+    pub(crate) struct Slow {
+        pub(crate) publisher: Publisher,
+        queued: mpsc::Receiver<HandedOver>,
+    }
+
+    impl Slow {
+        pub(crate) fn new() -> Self {
+            let (queue, queued) = mpsc::channel(QUEUE_BATCHES);
+            let publisher = Publisher {
+                queue,
+                emptied: Arc::default(),
+                witnesses: Witnesses::default(),
+                metrics: PublishMetrics::new("test"),
+            };
+            Self { publisher, queued }
+        }
+
+        pub(crate) fn fill(&self) {
+            while self.publisher.has_room() {
+                self.hand_over();
+            }
+        }
+
+        fn hand_over(&self) {
+            self.publisher.hand_over(HandedOver::new(Timestamp::default(), None, true));
+        }
+
+        pub(crate) fn take_all(&mut self) {
+            while self.queued.try_recv().is_ok() {}
+            self.publisher.emptied.notify_waiters();
+        }
+    }
+
     #[tokio::test]
     async fn whoever_waits_for_room_takes_none_from_batches_that_have_begun() {
-        let (queue, mut queued) = mpsc::channel(QUEUE_BATCHES);
-        let publisher = Publisher {
-            queue,
-            emptied: Arc::default(),
-            witnesses: Witnesses::default(),
-            metrics: PublishMetrics::new("test"),
-        };
-        let batch = || HandedOver::new(Timestamp::default(), None, true);
-        while publisher.has_room() {
-            publisher.hand_over(batch());
-        }
+        let mut slow = Slow::new();
+        slow.fill();
+        let publisher = slow.publisher.clone();
         let mut waiting = pin!(publisher.room());
         assert!(futures::poll!(&mut waiting).is_pending());
         for _ in 1..ROOM_MIN {
-            publisher.hand_over(batch());
+            slow.hand_over();
         }
-        assert_eq!(queued.len(), QUEUE_BATCHES, "every batch that had begun was taken");
+        assert_eq!(slow.queued.len(), QUEUE_BATCHES, "every batch that had begun was taken");
 
-        while queued.try_recv().is_ok() {}
-        publisher.emptied.notify_waiters();
+        slow.take_all();
         assert!(futures::poll!(&mut waiting).is_ready());
     }
 
