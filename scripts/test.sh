@@ -19,21 +19,36 @@ check_newman() {
     count_report "newman end to end" "$status" $sums
 }
 
+# The data of all servers that tests run at a time. Without it tests fail by the dozen, each with another word.
+SPACE_MIB=6000
+has_space() {
+    local free_mib
+    free_mib=$(df --output=avail --block-size=1M "${CARGO_TARGET_DIR:-target}" | tail -n 1)
+    echo "$((free_mib)) MiB are free where cargo builds, and the tests' servers take up to $SPACE_MIB"
+    [ "$free_mib" -ge "$SPACE_MIB" ]
+}
+
 check "servers" scripts/install-servers.sh tests
 check "format" cargo fmt --all --check
 check "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 check "docs" document
 check "dashboards" node grafana/build.mjs --check
 check "manifests" scripts/check-manifests.sh
-if run_step "build" cargo test --workspace --locked --no-run; then
+missing=""
+if ! run_step "build" cargo test --workspace --locked --no-run; then
+    missing="the build failed"
+elif ! run_step "space" has_space; then
+    missing="there is too little space on the disk"
+fi
+if [ -z "$missing" ]; then
     check_cargo_tests "tests" cargo test --workspace --locked --no-fail-fast
     check_newman
     # Of the whole workspace: of one package alone dependencies would have other features, and be built once more.
     check_cargo_tests "newman through the gateway" cargo test --workspace --locked --test system -- \
         --ignored --exact newman::the_collections_pass_through_the_gateway --nocapture
 else
-    give_up "tests" "the build failed"
-    give_up "newman end to end" "the build failed"
-    give_up "newman through the gateway" "the build failed"
+    give_up "tests" "$missing"
+    give_up "newman end to end" "$missing"
+    give_up "newman through the gateway" "$missing"
 fi
 finish
