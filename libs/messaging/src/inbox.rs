@@ -76,7 +76,8 @@ impl<D: Decider> Inbox<D> {
     }
 
     /// Awaits the first input, lets others gather, then drains what is ready. Messages are only taken while
-    /// the publisher has room for what they lead to, and calls wait for it a while. `None`: nobody can call any more, and no message comes.
+    /// the publisher has room for what they lead to, and calls wait for it a while. `None`: nobody can call any
+    /// more, and no message comes.
     pub(crate) async fn next_batch(&mut self, publisher: &Publisher) -> Option<Vec<Arrived<D>>> {
         while self.calls_open || self.messages_open {
             if self.aside_due <= Instant::now()
