@@ -35,7 +35,7 @@ const TAIL_GATHER: Duration = Duration::from_millis(150);
 /// The least time between two small batches of what somebody waits for. Every one of them makes a batch at each
 /// participant that it asks, so a load that keeps batches small costs a third less by it, and is decided no later
 /// (docs/performance.md).
-const PACE: Duration = Duration::from_millis(4);
+const PACE: Duration = Duration::from_millis(6);
 /// Batches of commands' answers that make one of tail steps' answers, which come from three participants.
 const TAIL_BATCHES: usize = 8;
 

@@ -134,10 +134,12 @@ struct Books {
 /// How many rows are named of those that break a rule; all are counted.
 const EXAMPLES_MAX: usize = 1_000;
 
-/// What every session sets: nothing is written, nothing runs for ever.
-const SESSION_SETTINGS: [(&str, &str); 3] = [
+/// What every session sets: nothing is written, nothing runs for ever, and no query takes more than one core from those
+/// who are at work.
+const SESSION_SETTINGS: [(&str, &str); 4] = [
     ("default_transaction_read_only", "on"),
     ("statement_timeout", "10min"),
+    ("max_parallel_workers_per_gather", "0"),
     ("application_name", "rondo-audit"),
 ];
 

@@ -24,6 +24,8 @@ use crate::{child, run_folder};
 const CHEAP_PASSWORDS: [(&str, &str); 2] = [("ARGON2_MEMORY_KIB", "64"), ("ARGON2_PASSES", "1")];
 /// Tokens outlive the longest bench.
 const TOKEN_SECONDS: &str = "86400";
+/// Never: the bench audits at its end, and an hour's audit would fall into one of its runs.
+const AUDIT_EVERY_SECONDS: &str = "0";
 /// What counts statements; part of PostgreSQL's own extensions.
 const COUNTER: &str = "pg_stat_statements";
 
@@ -164,6 +166,7 @@ impl Own {
     fn rondo(&self, arguments: &[&str], setup: Setup) -> anyhow::Result<Command> {
         let mut command = child::command(arguments)?;
         command.envs(CHEAP_PASSWORDS).env("ACCESS_TOKEN_SECONDS", TOKEN_SECONDS);
+        command.env("AUDIT_EVERY_SECONDS", AUDIT_EVERY_SECONDS);
         command.env("NATS_REPLICAS", self.nats.len().to_string());
         if !setup.batching {
             command.env("BATCH_INPUTS_MAX", "1");

@@ -23,7 +23,8 @@ pub(super) fn of(report: &Report) -> String {
          {refused_percent} % refused for funds, {cores} cores.\n"
     );
     if report.own_servers {
-        text += "Own durable servers; passwords hashed cheaply, tokens that last, all else as in rondo up.\n";
+        text += "Own durable servers; passwords hashed cheaply, tokens that last, one audit, at the end; all else \
+                 as in rondo up.\n";
     }
     if report.nats_servers > 1 {
         text += &format!("{} NATS servers, as many copies of every stream.\n", report.nats_servers);
