@@ -82,6 +82,7 @@ pub async fn start(house: &House) -> Result<Part, StartError> {
     let admission = manager::Admission::start(bounds, reader.clone(), &runtime);
     let pauses = unless_told_to_stop(house, manager::Pauses::start(reader.clone(), &runtime)).await??;
     let parts = manager::Parts {
+        process: manager::process_name(),
         bus: &bus,
         publisher,
         writer,

@@ -34,7 +34,7 @@ use chrono::SubsecRound;
 use contracts::Timestamp;
 use messaging::idempotency::Key;
 use messaging::rows::{Record, select};
-use messaging::{Bus, CallError, Handle, LoopLimits, Pools, Publisher, Runtime, Source};
+use messaging::{Bus, CallError, Handle, LoopLimits, Pools, Publisher, Runtime, Source, topology};
 use saga::{Decision, Definition, Outcome, Status};
 use sea_orm::{DatabaseConnection, DbErr};
 use serde::Serialize;
@@ -59,7 +59,7 @@ pub(crate) use waiters::Waiting;
 pub trait Workflow: Send + Sync + 'static {
     /// Its name: that of its definitions.
     const NAME: &'static str;
-    /// The subject of the replies to its commands.
+    /// The subject of the replies to its commands; those to one process have its name behind it.
     const REPLY_SUBJECT: &'static str;
     /// The version with which new sagas begin. A new version is carried for one release before it is
     /// started, so that two binaries at once can move each other's sagas.
@@ -136,6 +136,8 @@ pub struct UnknownVersion {
 /// What a manager works with.
 #[derive(Clone)]
 pub(crate) struct Parts<'a> {
+    /// The [name](process_name) of this process.
+    pub(crate) process: String,
     pub(crate) bus: &'a Bus,
     pub(crate) publisher: Publisher,
     /// For the loops alone.
@@ -160,12 +162,18 @@ pub(crate) enum ManagerError {
 impl<W: Workflow> WorkflowManager<W> {
     /// Starts the workflow's loops, its sweep and what wakes its waiters.
     pub(crate) async fn start(parts: Parts<'_>) -> Result<Self, ManagerError> {
-        let Parts { bus, publisher, writer, reader, admission, pauses, limits, runtime } = parts;
+        let Parts { process, bus, publisher, writer, reader, admission, pauses, limits, runtime } = parts;
         let waiters = Waiters::new(W::NAME, bus.clone(), runtime);
-        let decider = ManagerDecider::<W>::new(Arc::clone(&waiters), Arc::clone(&admission), pauses.known());
+        let decider = ManagerDecider::<W>::new(
+            topology::reply_subject_of(W::NAME, &process),
+            Arc::clone(&waiters),
+            Arc::clone(&admission),
+            pauses.known(),
+        );
         decider.check_versions(&reader).await?;
         let pools = Pools { writer: &writer, reader: &reader };
-        let handle = messaging::start(decider, pools, bus, &publisher, sources::<W>(), limits, runtime);
+        let handle =
+            messaging::start(decider, pools, bus, &publisher, sources::<W>(&process), limits, runtime);
         sweep::start(handle.clone(), bus.clone(), reader.clone(), Arc::clone(&admission), runtime);
         waiters::hear_others(W::NAME, bus.clone(), Arc::clone(&waiters), reader.clone(), runtime);
         Ok(Self { handle, waiters, admission, reader })
@@ -239,9 +247,18 @@ impl<W: Workflow> WorkflowManager<W> {
     }
 }
 
-/// What a workflow's loops read.
-fn sources<W: Workflow>() -> Vec<Source> {
-    let mut sources = vec![Source::replies(W::NAME)];
+/// A name for this process, unlike any other's: what it asks is answered to it, for it remembers the sagas that it has
+/// moved. (With two processes that share their replies, each knows half of the sagas, and a saga cost an eighth more:
+/// docs/performance.md.)
+pub(crate) fn process_name() -> String {
+    // The end of a UUIDv7 is random.
+    Uuid::now_v7().simple().to_string().split_off(24)
+}
+
+/// What a workflow's loops read in a process of this name; `*` is any. The replies that go to none of them by name are of
+/// older releases, of dead letters that are sent again, and of tools.
+fn sources<W: Workflow>(process: &str) -> Vec<Source> {
+    let mut sources = vec![Source::replies(W::NAME), Source::replies_to(W::NAME, process)];
     if !W::HEARS.is_empty() {
         sources.push(Source::events(W::NAME, W::HEARS));
     }

@@ -42,6 +42,7 @@ use crate::rows::{Changes, Transaction, Version};
 use crate::runtime::Runtime;
 use crate::silence::{SILENT_AFTER, silent};
 use crate::spans::BatchSpans;
+use crate::take_over::TakeOver;
 use crate::topology::Source;
 use crate::watch;
 
@@ -86,6 +87,7 @@ pub fn start<D: Decider>(
     let dead_letters = DeadLetters::new(D::SERVICE, db.clone(), runtime.shutdown.clone());
     watch::service(D::SERVICE, &sources, pools.reader, bus, runtime);
     for source in sources {
+        let is_of_process = source.consumer.of_process.is_some();
         let receiver = Receiver {
             bus: bus.clone(),
             source,
@@ -95,6 +97,10 @@ pub fn start<D: Decider>(
             dead_letters: dead_letters.clone(),
             shutdown: runtime.shutdown.clone(),
         };
+        if is_of_process {
+            let same = receiver.of_source(receiver.source.clone(), receiver.shutdown.clone());
+            runtime.tasks.spawn(TakeOver::new(same, runtime.tasks.clone()).run());
+        }
         runtime.tasks.spawn(receiver.run());
     }
     let turns = Arc::default();

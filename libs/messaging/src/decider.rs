@@ -2,6 +2,7 @@
 //! outputs leave.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use contracts::{Direction, EventData, ReplyData, Timestamp};
 use serde_json::value::RawValue;
@@ -135,7 +136,7 @@ pub struct OutgoingCommand {
     /// 1 for the first asking.
     pub attempt: u32,
     /// The subject of the reply.
-    pub reply_to: &'static str,
+    pub reply_to: Arc<str>,
     /// W3C trace context.
     pub traceparent: Option<String>,
     /// Whether nobody waits for what it leads to, so that it may gather others for a moment.

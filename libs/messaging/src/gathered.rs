@@ -99,7 +99,7 @@ mod tests {
             step: "do_it",
             direction: Direction::Do,
             attempt: 1,
-            reply_to: "reply.test",
+            reply_to: "reply.test".into(),
             traceparent: None,
             can_wait,
             data: RawValue::from_string("{}".to_owned()).unwrap(),

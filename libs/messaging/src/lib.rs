@@ -46,6 +46,7 @@ mod silence;
 pub mod simulation;
 mod spans;
 mod step_times;
+mod take_over;
 pub mod topology;
 mod wake;
 pub mod watch;

@@ -131,7 +131,7 @@ fn command_item<'a>(service: &'static str, command: &'a OutgoingCommand, now: &'
         step: Some(command.step.into()),
         direction: Some(command.direction),
         attempt: Some(command.attempt),
-        replyto: Some(command.reply_to.into()),
+        replyto: Some(command.reply_to.as_ref().into()),
         commandid: None,
         data: &command.data,
     }

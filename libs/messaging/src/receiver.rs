@@ -10,6 +10,7 @@ use async_nats::jetstream::{self, AckKind};
 use contracts::{Direction, Timestamp};
 use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use trace::About;
 use trace::seldom::Seldom;
@@ -21,7 +22,7 @@ use crate::decider::Decider;
 use crate::envelope::{self, Item, Raw};
 use crate::handle::{Arrived, Origin};
 use crate::step_times::{Passage, StepTimes};
-use crate::topology::Source;
+use crate::topology::{Source, without_process};
 
 /// Messages pulled ahead: what is in hand is done well inside the ack wait.
 const PULLED_AHEAD: usize = 8;
@@ -32,6 +33,9 @@ const PULL_EXPIRES: Duration = Duration::from_secs(5);
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// When a message comes again that a stopping process gives back: the server knows by then that it takes no more.
 const GIVEN_BACK_AFTER: Duration = Duration::from_millis(50);
+/// A stopping process goes on so long with the replies to what it asked, which nobody else awaits: most sagas that it
+/// has under way are over then.
+const LAST_REPLIES: Duration = Duration::from_millis(500);
 /// The server's sign of life while nothing arrives.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// What is said of a message that lies in the stream without having been published there.
@@ -132,6 +136,25 @@ pub(crate) struct Receiver<D: Decider> {
 }
 
 impl<D: Decider> Receiver<D> {
+    /// One that does the same with what another source has.
+    pub(crate) fn of_source(&self, source: Source, shutdown: CancellationToken) -> Self {
+        Self {
+            bus: self.bus.clone(),
+            source,
+            decider: Arc::clone(&self.decider),
+            prompt: self.prompt.clone(),
+            patient: self.patient.clone(),
+            dead_letters: self.dead_letters.clone(),
+            shutdown,
+        }
+    }
+
+    /// Takes what a consumer that is there has, until it ends or the process stops.
+    pub(crate) async fn read(&self, consumer: &PullConsumer) {
+        let mut times = StepTimes::new(D::SERVICE, &self.source.consumer.stream);
+        self.pump(consumer, &mut times).await;
+    }
+
     pub(crate) async fn run(self) {
         let mut pause = PAUSE_MIN;
         let no_consumer = Seldom::default();
@@ -160,8 +183,8 @@ impl<D: Decider> Receiver<D> {
         }
     }
 
-    /// Takes messages until the consumer ends or the process stops. What was pulled ahead goes back then: else nobody
-    /// would have it before the ack wait is over.
+    /// Takes messages until the consumer ends or the process stops. What was pulled ahead goes back then, or is taken where
+    /// it is the process' own: else nobody would have it before the ack wait is over.
     async fn pump(&self, consumer: &PullConsumer, times: &mut StepTimes) {
         let stream = consumer
             .stream()
@@ -179,6 +202,16 @@ impl<D: Decider> Receiver<D> {
                     return;
                 }
             }
+        }
+        if self.source.consumer.of_process.is_some() {
+            let until = Instant::now() + LAST_REPLIES;
+            while let Ok(Some(Ok(message))) = timeout_at(until, messages.next()).await {
+                self.take(message, times).await;
+            }
+            while let Some(Some(Ok(message))) = messages.next().now_or_never() {
+                self.take(message, times).await;
+            }
+            return;
         }
         let mut ahead = Vec::new();
         while let Some(Some(Ok(message))) = messages.next().now_or_never() {
@@ -252,7 +285,8 @@ impl<D: Decider> Receiver<D> {
 /// What is kept of an item that cannot be processed.
 pub(crate) fn letter(subject: &str, envelope: Option<&Envelope>, error: &str, raw: &Raw) -> DeadLetter {
     DeadLetter {
-        subject: subject.to_owned(),
+        // Sent again it is to be read, whoever is gone by then.
+        subject: without_process(subject).to_owned(),
         item_id: envelope.map(|envelope| envelope.id),
         item_type: envelope.map(|envelope| envelope.item_type.clone()),
         about: envelope.map(|envelope| envelope.saga),

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::topology::{ConsumerSpec, EVENTS, SESSIONS, Source, StreamSpec, reply_subject};
+use crate::topology::{ConsumerSpec, EVENTS, SESSIONS, Source, StreamSpec, reply_subject, reply_subject_of};
 use crate::wake::wake_subject;
 
 /// What every service's inbox begins with; its own name follows.
@@ -69,6 +69,7 @@ impl Work {
     #[must_use]
     pub fn answers(mut self) -> Self {
         self.publishes.insert(reply_subject("*"));
+        self.publishes.insert(reply_subject_of("*", "*"));
         self
     }
 
@@ -138,8 +139,10 @@ impl Work {
                 may.make(&source.stream.name);
             }
             may.read(&source.consumer);
-            // A dead letter is sent again on the subject by which it came.
-            may.publish.extend(source.subjects().iter().cloned());
+            // A dead letter is sent again on the subject by which it came; one of a process, on the one that all read.
+            if source.consumer.of_process.is_none() {
+                may.publish.extend(source.subjects().iter().cloned());
+            }
         }
         for ConsumerSpec { stream, durable, .. } in &self.watches {
             may.ask(&format!("STREAM.INFO.{stream}"));
@@ -167,7 +170,13 @@ impl Permissions {
     }
 
     fn read(&mut self, consumer: &ConsumerSpec) {
-        let ConsumerSpec { stream, durable, .. } = consumer;
+        let ConsumerSpec { stream, durable, of_process, .. } = consumer;
+        // A right names a whole token or none of it. Whose stream it is may read all of its consumers.
+        let durable = if of_process.is_some() { "*" } else { durable };
+        if of_process.is_some() {
+            // Which processes there are, for those that are gone.
+            self.ask(&format!("CONSUMER.LIST.{stream}"));
+        }
         self.ask(&format!("STREAM.INFO.{stream}"));
         self.ask(&format!("CONSUMER.INFO.{stream}.{durable}"));
         // Of one subject it stands in the question; of several the server is told in what nobody checks.
@@ -268,9 +277,25 @@ mod tests {
             "$JS.ACK.CMD_BILLING.billing.>",
             "cmd.billing.>",
             "reply.*.v1",
+            "reply.*.v1.*",
         ];
         assert_eq!(besides(&work), set(&expected));
         assert_eq!(work.permissions().subscribe, set(&["_INBOX_billing.>"]));
+    }
+
+    #[test]
+    fn a_process_reads_its_own_replies_and_what_is_left_of_others() {
+        let expected = [
+            "$JS.API.STREAM.INFO.REPLIES",
+            "$JS.API.STREAM.CREATE.REPLIES",
+            "$JS.API.CONSUMER.LIST.REPLIES",
+            "$JS.API.CONSUMER.INFO.REPLIES.*",
+            "$JS.API.CONSUMER.CREATE.REPLIES.*.reply.order.v1.*",
+            "$JS.API.CONSUMER.MSG.NEXT.REPLIES.*",
+            "$JS.ACK.REPLIES.*.>",
+        ];
+        let work = Work::of("orchestrator").reads([Source::replies_to("order", "*")]);
+        assert_eq!(besides(&work), set(&expected));
     }
 
     #[test]
@@ -318,6 +343,7 @@ mod tests {
     fn nobody_may_delete_purge_or_change_a_stream() {
         let work = Work::of("orchestrator")
             .reads([Source::commands("orchestrator"), Source::replies("order")])
+            .reads([Source::replies_to("order", "*")])
             .asks(["stock"])
             .answers()
             .tells(&["order.order_confirmed.v1"])
@@ -326,6 +352,9 @@ mod tests {
             .wakes(["order"]);
         for subject in work.permissions().publish {
             let asks = subject.strip_prefix("$JS.API.").unwrap_or_default();
+            if asks == "CONSUMER.LIST.REPLIES" {
+                continue;
+            }
             for forbidden in ["DELETE", "PURGE", "UPDATE", "RESTORE", "SNAPSHOT", "LIST", "NAMES", ">"] {
                 assert!(!asks.split('.').any(|word| word == forbidden), "{subject}");
             }

@@ -34,6 +34,11 @@ impl Roads {
         }
     }
 
+    /// Whether it has been there since this process began.
+    pub(crate) fn was_there(&self, name: &str) -> bool {
+        lock(&self.0.own).get(name).is_some_and(|wrong| wrong.as_deref() != Some(NOT_MADE))
+    }
+
     /// What came of it.
     pub(crate) fn looked<T>(&self, name: &str, outcome: &Result<T, TopologyError>) {
         let wrong = match outcome {

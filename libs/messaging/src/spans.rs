@@ -11,6 +11,7 @@ use trace::{Kind, Span, TraceContext};
 use crate::decider::{Answer, Decided, Decider, OutgoingCommand};
 use crate::handle::{Arrived, Origin};
 use crate::receiver::Envelope;
+use crate::topology::without_process;
 
 /// The spans of one batch.
 pub(crate) struct BatchSpans {
@@ -65,11 +66,16 @@ impl BatchSpans {
         answer: &Answer<A>,
         sent: &mut Vec<Span>,
     ) -> Span {
-        let name = format!("process {}", envelope.item_type);
+        let name = format!("process {}", without_process(&envelope.item_type));
         let span = about(Span::under(parent, self.service, Kind::Consumer, name), envelope);
         let Answer::Reply(reply) = answer else { return span };
         if let Some(to) = &envelope.reply_to {
-            let span = Span::under(span.context(), self.service, Kind::Producer, format!("send {to}"));
+            let span = Span::under(
+                span.context(),
+                self.service,
+                Kind::Producer,
+                format!("send {}", without_process(to)),
+            );
             let span = about(span, envelope);
             envelope.traceparent = Some(span.context().to_string());
             sent.push(span);

@@ -21,6 +21,9 @@ pub const SESSIONS: &str = "SESSIONS";
 /// What the stream of revoked sessions takes.
 pub(crate) const SESSION_SUBJECTS: &str = "auth.>";
 
+/// Between a workflow and a process in a consumer's name.
+const OF_PROCESS: char = '-';
+
 /// Size of a stream of commands or replies: 512 MiB.
 const ROAD_BYTES_MAX: i64 = 512 * 1024 * 1024;
 /// Age in a stream of commands or replies: the sagas ask again long before.
@@ -60,9 +63,30 @@ pub fn command_stream(participant: &str) -> String {
     format!("CMD_{}", participant.to_uppercase())
 }
 
-/// The subject of a workflow's replies.
+/// The subject of the replies to a workflow that any of its processes may take.
 pub fn reply_subject(workflow: &str) -> String {
     format!("reply.{workflow}.v1")
+}
+
+/// The subject of the replies to one process of a workflow, which knows the sagas that it asked for. Its name is a
+/// token of a subject.
+pub fn reply_subject_of(workflow: &str, process: &str) -> String {
+    format!("{}.{process}", reply_subject(workflow))
+}
+
+/// Whether a reply on this subject is to the workflow whose replies have that one, whichever of its processes asked.
+pub fn is_reply_to(replies: &str, subject: &str) -> bool {
+    let rest = subject.strip_prefix(replies);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The subject without the process, if it is one of [`reply_subject_of`]: for what outlives processes, and for what
+/// must not be told by each of them.
+pub(crate) fn without_process(subject: &str) -> &str {
+    match subject.match_indices('.').nth(2) {
+        Some((end, _)) if subject.starts_with("reply.") => &subject[..end],
+        _ => subject,
+    }
 }
 
 /// The replies to all workflows.
@@ -96,7 +120,7 @@ pub fn sessions(age_max: Duration) -> StreamSpec {
     }
 }
 
-/// A durable pull consumer, shared by a service's replicas.
+/// A durable pull consumer, shared by a service's replicas or one process' own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerSpec {
     /// On this stream.
@@ -105,6 +129,9 @@ pub struct ConsumerSpec {
     pub durable: String,
     /// Only these subjects; empty is all.
     pub subjects: Vec<String>,
+    /// The workflow of whose processes it is one's own. Such a consumer goes some time after its process, and others
+    /// read what is left in it.
+    pub of_process: Option<String>,
 }
 
 impl ConsumerSpec {
@@ -115,6 +142,11 @@ impl ConsumerSpec {
             [one] => Some(one),
             _ => None,
         }
+    }
+
+    /// What it is called in metrics: the same for every process.
+    pub(crate) fn label(&self) -> String {
+        self.of_process.as_ref().map_or_else(|| self.durable.clone(), |workflow| format!("{workflow}-own"))
     }
 }
 
@@ -135,9 +167,24 @@ impl Source {
         Self::new(commands_of(participant), false, participant, Vec::new())
     }
 
-    /// The replies to one workflow; the stream is the orchestrator's.
+    /// The replies to one workflow that any of its processes may take; the stream is the orchestrator's.
     pub fn replies(workflow: &str) -> Self {
         Self::new(replies(), true, workflow, vec![reply_subject(workflow)])
+    }
+
+    /// The replies to what one process of a workflow asked. Of a process `*` it is what any of them reads: for rights.
+    pub fn replies_to(workflow: &str, process: &str) -> Self {
+        let durable = format!("{workflow}{OF_PROCESS}{process}");
+        let mut source = Self::new(replies(), true, &durable, vec![reply_subject_of(workflow, process)]);
+        source.consumer.of_process = Some(workflow.to_owned());
+        source
+    }
+
+    /// The same of another process, whose consumer has this name; `None` where it is none of such a process.
+    pub(crate) fn of_other(&self, durable: &str) -> Option<Self> {
+        let workflow = self.consumer.of_process.as_deref()?;
+        let process = durable.strip_prefix(workflow)?.strip_prefix(OF_PROCESS)?;
+        (durable != self.consumer.durable).then(|| Self::replies_to(workflow, process))
     }
 
     /// Some events, heard by a service that does not make their stream.
@@ -159,7 +206,8 @@ impl Source {
     }
 
     fn new(stream: StreamSpec, is_maker: bool, durable: &str, subjects: Vec<String>) -> Self {
-        let consumer = ConsumerSpec { stream: stream.name.clone(), durable: durable.to_owned(), subjects };
+        let (stream_name, durable) = (stream.name.clone(), durable.to_owned());
+        let consumer = ConsumerSpec { stream: stream_name, durable, subjects, of_process: None };
         Self { stream, is_maker, consumer }
     }
 }
@@ -194,5 +242,33 @@ mod tests {
         assert!(events.takes("order.order_confirmed.v1") && !events.takes("order.order_confirmed.v12"));
         let replies = Source::replies("order");
         assert!(replies.takes("reply.order.v1") && !replies.takes("reply.order_cancellation.v1"));
+        assert!(!replies.takes("reply.order.v1.a"), "that is for one of its processes");
+        let own = Source::replies_to("order", "a");
+        assert!(
+            own.takes("reply.order.v1.a") && !own.takes("reply.order.v1.b") && !own.takes("reply.order.v1")
+        );
+    }
+
+    #[test]
+    fn a_process_knows_the_consumers_of_the_others_of_its_workflow() {
+        let own = Source::replies_to("order", "a");
+        assert_eq!(own.of_other("order-b"), Some(Source::replies_to("order", "b")));
+        for none in ["order-a", "order", "order_cancellation", "order_cancellation-b", "stock"] {
+            assert_eq!(own.of_other(none), None, "{none}");
+        }
+        assert_eq!(Source::replies("order").of_other("order-b"), None);
+    }
+
+    #[test]
+    fn a_reply_is_to_a_workflow_whichever_of_its_processes_asked() {
+        for own in ["reply.order.v1", "reply.order.v1.a"] {
+            assert!(is_reply_to("reply.order.v1", own), "{own}");
+            assert_eq!(without_process(own), "reply.order.v1");
+        }
+        for other in ["reply.order.v12", "reply.order_cancellation.v1", "order.order_confirmed.v1"] {
+            assert!(!is_reply_to("reply.order.v1", other), "{other}");
+            assert_eq!(without_process(other), other);
+        }
+        assert_eq!(without_process("cmd.stock.reserve_stock.v1"), "cmd.stock.reserve_stock.v1");
     }
 }

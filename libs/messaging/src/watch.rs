@@ -112,13 +112,13 @@ pub fn participants(
 
 /// What cannot be told now stays as it was: a consumer that is gone is made again.
 async fn look_at(stream: &Stream, source: &Source) -> Option<()> {
-    let (name, durable) = (&source.stream.name, &source.consumer.durable);
+    let (name, label) = (&source.stream.name, source.consumer.label());
     let of_stream = |metric| gauge!(metric, "stream" => name.clone());
     of_stream(names::STREAM_MESSAGES).set(stream.cached_info().state.messages as f64);
     of_stream(names::STREAM_BYTES).set(stream.cached_info().state.bytes as f64);
-    let consumer: PullConsumer = stream.get_consumer(durable).await.ok()?;
+    let consumer: PullConsumer = stream.get_consumer(&source.consumer.durable).await.ok()?;
     let info = consumer.cached_info();
-    let of_consumer = |metric| gauge!(metric, "stream" => name.clone(), "consumer" => durable.clone());
+    let of_consumer = |metric| gauge!(metric, "stream" => name.clone(), "consumer" => label.clone());
     of_consumer(names::CONSUMER_PENDING).set(info.num_pending as f64);
     of_consumer(names::CONSUMER_ACK_PENDING).set(info.num_ack_pending as f64);
     Some(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use contracts::Timestamp;
 use messaging::idempotency::{Earlier, earlier};
 use messaging::rows::{Changes, Hold, Known, Rows, Transaction, Version};
-use messaging::{BatchError, Decided, Decider, DecodeError, Item, until_answered};
+use messaging::{BatchError, Decided, Decider, DecodeError, Item, topology, until_answered};
 use saga::{Definition, Instance};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
 use serde_json::value::to_raw_value;
@@ -32,6 +32,8 @@ const KNOWN_SAGAS_MAX: usize = 8_192;
 /// Decides for one workflow.
 pub struct ManagerDecider<W: Workflow> {
     definitions: Vec<Definition<W::Data>>,
+    /// The subject of the replies to what is asked here.
+    reply_to: Arc<str>,
     waiters: Arc<Waiters<W::Row>>,
     admission: Arc<Admission>,
     pauses: Arc<KnownPauses>,
@@ -43,6 +45,7 @@ pub struct ManagerDecider<W: Workflow> {
 
 impl<W: Workflow> ManagerDecider<W> {
     pub(crate) fn new(
+        reply_to: String,
         waiters: Arc<Waiters<W::Row>>,
         admission: Arc<Admission>,
         pauses: Arc<KnownPauses>,
@@ -53,7 +56,8 @@ impl<W: Workflow> ManagerDecider<W> {
         assert!(definitions.iter().any(starts), "the version to start is among those that are known");
         let measures = Measures::new::<W>();
         let known = Known::new(KNOWN_SAGAS_MAX);
-        Self { definitions, waiters, admission, pauses, measures, known, workflow: PhantomData }
+        let reply_to = reply_to.into();
+        Self { definitions, reply_to, waiters, admission, pauses, measures, known, workflow: PhantomData }
     }
 
     /// A process that lacks a version which open sagas use must not run: it could not move them.
@@ -206,7 +210,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
         if let Some(event_type) = W::HEARS.iter().find(|known| **known == item.item_type) {
             return Ok(Input::Heard(item.subject, event_type));
         }
-        if item.item_type != W::REPLY_SUBJECT {
+        if !topology::is_reply_to(W::REPLY_SUBJECT, &item.item_type) {
             return Err(DecodeError::UnknownType(item.item_type.to_string()));
         }
         let input = saga::Input::Reply {
@@ -257,6 +261,7 @@ impl<W: Workflow> Decider for ManagerDecider<W> {
             history: Rows::default(),
             actions: Rows::load(tx, &actions, Hold::Unlocked).await?,
             held: self.pauses.held(),
+            reply_to: Arc::clone(&self.reply_to),
             // After the sagas, for a milestone changes both in that order.
             rows: Rows::load(tx, &heard, Hold::Locked).await?,
             decided: Vec::new(),

@@ -29,6 +29,8 @@ pub struct Set<R> {
     pub(super) actions: Rows<ActionRow>,
     /// What must not be sent.
     pub(super) held: Arc<Held>,
+    /// The subject of the replies to what is asked.
+    pub(super) reply_to: Arc<str>,
     /// The workflow's own rows at the milestones of this batch.
     pub(super) rows: Rows<R>,
     /// Of these the fate is known now: their waiters are woken after the commit.
@@ -63,7 +65,9 @@ impl<R: Record> Set<R> {
                 Effect::Send(send) => {
                     self.tally.sent(&send);
                     let can_wait = definition.is_tail(send.step);
-                    decided.commands.push(command::<W>(instance.id, send, can_wait, traceparent.clone()));
+                    let reply_to = Arc::clone(&self.reply_to);
+                    let command = command::<W>(instance.id, send, reply_to, can_wait, traceparent.clone());
+                    decided.commands.push(command);
                 }
                 Effect::Publish(event) => {
                     decided.events.push(EventData { traceparent: traceparent.clone(), ..event });
@@ -104,6 +108,7 @@ pub(super) fn ignore<W: Workflow>(why: &'static str) {
 fn command<W: Workflow>(
     saga: Uuid,
     send: saga::Send,
+    reply_to: Arc<str>,
     can_wait: bool,
     traceparent: Option<String>,
 ) -> OutgoingCommand {
@@ -117,7 +122,7 @@ fn command<W: Workflow>(
         step: send.step,
         direction: send.direction,
         attempt: send.attempt,
-        reply_to: W::REPLY_SUBJECT,
+        reply_to,
         traceparent,
         can_wait,
         data: send.data,

@@ -33,12 +33,12 @@ pub fn for_each_workflow(visitor: &mut impl ForEachWorkflow) {
     visitor.workflow::<CancellationWorkflow>();
 }
 
-/// What the loops of all workflows read.
+/// What the loops of all workflows read, in any process.
 pub(crate) fn all_sources() -> Vec<Source> {
     struct All(Vec<Source>);
     impl ForEachWorkflow for All {
         fn workflow<W: Workflow>(&mut self) {
-            self.0.extend(sources::<W>());
+            self.0.extend(sources::<W>("*"));
         }
     }
     let mut all = All(Vec::new());
@@ -73,14 +73,15 @@ pub(crate) fn names() -> Vec<&'static str> {
     names.0
 }
 
-/// The rules of a workflow, in a process that knows of these pauses.
+/// The rules of a workflow, in a process that knows of these pauses. It asks for replies that any process may take:
+/// all that may meet a saga's reply is met then, by a process that knows the saga and by one that does not.
 pub fn decider<W: Workflow>(pauses: Arc<KnownPauses>) -> ManagerDecider<W> {
-    ManagerDecider::new(Waiters::alone(), Arc::default(), pauses)
+    ManagerDecider::new(W::REPLY_SUBJECT.to_owned(), Waiters::alone(), Arc::default(), pauses)
 }
 
 /// What a workflow's loops read.
 pub fn sources_of<W: Workflow>() -> Vec<Source> {
-    sources::<W>()
+    sources::<W>("*")
 }
 
 /// The sagas of a workflow that the sweep wakes while these participants have messages to read.

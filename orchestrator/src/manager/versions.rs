@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::consumer::Info;
 use contracts::Timestamp;
 use contracts::notification::{LetterKind, Notify, OrderLetter};
 use contracts::order::{OrderCancelled, OrderConfirmed};
@@ -15,7 +15,9 @@ use service::House;
 use testkit::{TestBed, eventually};
 use uuid::Uuid;
 
-use super::{Admission, Bounds, ManagerError, NewSaga, Parts, Pauses, Workflow, WorkflowManager};
+use super::{
+    Admission, Bounds, ManagerError, NewSaga, Parts, Pauses, Workflow, WorkflowManager, process_name,
+};
 use crate::order::OrderRow;
 
 const WITHIN: Duration = Duration::from_secs(30);
@@ -102,6 +104,7 @@ async fn manager<W: Workflow>(house: &House) -> Result<WorkflowManager<W>, Manag
     bus.ensure_stream(crate::SERVICE, &topology::events()).await.unwrap();
     let bounds = Bounds { open_sagas_max: 1_000, ..Bounds::default() };
     let parts = Parts {
+        process: process_name(),
         bus: &bus,
         publisher: Publisher::start_making(
             vec![topology::commands_of("notification")],
@@ -133,13 +136,12 @@ async fn begin<W: Workflow<Data = Letters>>(manager: &WorkflowManager<W>) -> Uui
     id
 }
 
-/// How many replies wait to come again.
+/// How many replies wait to come again, whoever asked for them.
 async fn come_again(nats_url: &str) -> usize {
     let client = async_nats::connect(nats_url).await.unwrap();
-    let jetstream = async_nats::jetstream::new(client);
-    let consumer: PullConsumer =
-        jetstream.get_consumer_from_stream("letters", topology::REPLIES).await.unwrap();
-    consumer.cached_info().num_redelivered
+    let stream = async_nats::jetstream::new(client).get_stream(topology::REPLIES).await.unwrap();
+    let consumers: Vec<Info> = stream.consumers().try_collect().await.unwrap();
+    consumers.iter().map(|consumer| consumer.num_redelivered).sum()
 }
 
 async fn all_completed<W: Workflow>(manager: &WorkflowManager<W>, sagas: &[Uuid]) {

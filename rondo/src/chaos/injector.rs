@@ -129,7 +129,7 @@ impl Injector {
                 return Ok(self.told_jetstream(&format!("STREAM.DELETE.{stream}")).await);
             }
             Fault::DeleteConsumer { stream, consumer } => {
-                return Ok(self.told_jetstream(&format!("CONSUMER.DELETE.{stream}.{consumer}")).await);
+                return Ok(self.delete_consumers(stream, consumer).await);
             }
             Fault::Connections { trouble, .. } | Fault::AllConnections { trouble, .. } => {
                 disturb(self.ways(fault), *trouble, ends_at).await;
@@ -235,6 +235,19 @@ impl Injector {
             true => Became::Done,
             false => Became::NotInjected("there was none"),
         }
+    }
+
+    /// Of a workflow also those that its processes have for themselves.
+    async fn delete_consumers(&self, stream: &str, name: &str) -> Became {
+        let all = wire::consumers(self.system.nats_address, stream).await;
+        let of_process = format!("{name}-");
+        let mut became = Became::NotInjected("there was none");
+        for consumer in all.iter().filter(|one| *one == name || one.starts_with(&of_process)) {
+            if let Became::Done = self.told_jetstream(&format!("CONSUMER.DELETE.{stream}.{consumer}")).await {
+                became = Became::Done;
+            }
+        }
+        became
     }
 
     async fn restart_nats(&self, store: Store, killed: bool, ends_at: Instant) -> anyhow::Result<()> {

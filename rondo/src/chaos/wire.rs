@@ -23,6 +23,15 @@ pub(super) async fn command(nats: SocketAddr, subject: &str) -> bool {
     heard(nats, says.as_bytes(), "{").await
 }
 
+/// The names of a stream's consumers; none where it cannot be asked.
+pub(super) async fn consumers(nats: SocketAddr, stream: &str) -> Vec<String> {
+    let says = format!("SUB answer 1\r\nPUB $JS.API.CONSUMER.NAMES.{stream} answer 0\r\n\r\n");
+    let Ok(Ok(line)) = timeout(WITHIN, answer(nats, says.as_bytes(), "{")).await else { return Vec::new() };
+    let told: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+    let names = told["consumers"].as_array().into_iter().flatten();
+    names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
 /// Whether a line comes that begins like this, and tells no error.
 async fn heard(nats: SocketAddr, says: &[u8], begins: &str) -> bool {
     matches!(timeout(WITHIN, answer(nats, says, begins)).await, Ok(Ok(line)) if !line.contains("\"error\""))

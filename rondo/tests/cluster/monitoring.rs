@@ -3,24 +3,21 @@
 use std::collections::BTreeSet;
 
 use messaging::Source;
-use orchestrator::{CancellationWorkflow, OrderWorkflow, Workflow};
 
 use serde_json::Value;
 
 use super::manifests::{Manifests, file, list, text, yaml};
 
-/// The consumers of everybody who has work in a stream: stream and name.
+/// The consumers that a service's replicas share: service, stream and name.
 fn consumers() -> BTreeSet<(String, String, String)> {
-    let of =
-        |service: &str, source: Source| (service.to_owned(), source.consumer.stream, source.consumer.durable);
-    let participants = ["billing", "stock", "delivery", "notification"];
-    let commands = participants.map(|participant| of(participant, Source::commands(participant)));
-    let workflows = [OrderWorkflow::NAME, CancellationWorkflow::NAME];
-    let replies = workflows.map(|workflow| of("orchestrator", Source::replies(workflow)));
-    commands.into_iter().chain(replies).collect()
+    let commands = ["billing", "stock", "delivery", "notification"].map(|participant| {
+        let consumer = Source::commands(participant).consumer;
+        (participant.to_owned(), consumer.stream, consumer.durable)
+    });
+    commands.into_iter().collect()
 }
 
-/// Who reads messages is scaled by each of its consumers' lag, and nobody by two autoscalers.
+/// Who shares a consumer is scaled by its lag, and nobody by two autoscalers.
 pub(crate) fn scaled(manifests: &Manifests) -> Vec<String> {
     let mut problems = Vec::new();
     let (mut read, mut targets) = (BTreeSet::new(), Vec::new());

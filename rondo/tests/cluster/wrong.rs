@@ -109,9 +109,9 @@ const WRONG: [(Check, &str, &str, &str); 38] = [
     (network::policies, r#""name":"default-deny""#, r#""name":"some-deny""#, "is not denied"),
     (
         monitoring::scaled,
-        r#""consumer":"order_cancellation""#,
-        r#""consumer":"cancellation""#,
-        "the lag of (\"orchestrator\", \"REPLIES\", \"cancellation\")",
+        r#""consumer":"notification""#,
+        r#""consumer":"letters""#,
+        "the lag of (\"notification\", \"CMD_NOTIFICATION\", \"letters\")",
     ),
     (monitoring::scaled, "nats-peers.rondo.svc.cluster.local:8222", "nats-peers:8222", "the lag is not told"),
     (monitoring::measured, r#""path":"/metrics""#, r#""path":"/metric""#, "metrics are not at"),

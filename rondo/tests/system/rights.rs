@@ -121,6 +121,8 @@ async fn billing_cannot_command_others_read_replies_or_touch_streams() {
     for question in [
         "CONSUMER.CREATE.REPLIES",
         "CONSUMER.CREATE.REPLIES.mine",
+        "CONSUMER.CREATE.REPLIES.order-mine.reply.order.v1.mine",
+        "CONSUMER.LIST.REPLIES",
         "CONSUMER.MSG.NEXT.REPLIES.order",
         "STREAM.MSG.GET.REPLIES",
         "DIRECT.GET.REPLIES",

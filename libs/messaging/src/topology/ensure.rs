@@ -14,10 +14,13 @@ use metrics::counter;
 
 use crate::bus::Bus;
 use crate::metric_names;
-use crate::topology::{ConsumerSpec, Source, StreamSpec, command_stream};
+use crate::topology::{ConsumerSpec, ROAD_AGE_MAX, Source, StreamSpec, command_stream};
 
 /// After this an unacknowledged message is delivered again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
+/// A consumer of one process goes when nobody has asked it for so long: by then nothing is left in its stream that it
+/// could deliver.
+const UNUSED_MAX: Duration = ROAD_AGE_MAX;
 /// Messages delivered and not yet acknowledged, over all replicas.
 const ACK_PENDING_MAX: i64 = 2_048;
 
@@ -186,7 +189,9 @@ impl Bus {
                 _ => TopologyError::get_stream(&spec.stream, &error),
             })?
         };
-        let consumer = find_or_make_consumer(service, &stream, spec).await;
+        // That a process makes one of its own is no news.
+        let is_news = spec.of_process.is_none() || self.roads().was_there(&name);
+        let consumer = find_or_make_consumer(service, &stream, spec, is_news).await;
         let consumer = consumer.map_err(|error| TopologyError::consumer(&spec.stream, &error));
         self.roads().looked(&name, &consumer);
         consumer
@@ -211,11 +216,12 @@ async fn find_or_make_consumer(
     service: &'static str,
     stream: &Stream,
     spec: &ConsumerSpec,
+    is_news: bool,
 ) -> Result<PullConsumer, ConsumerError> {
     let found = stream.consumer_info(&spec.durable).await;
     let is_missing = found.is_err_and(|error| error.kind() == ConsumerInfoErrorKind::NotFound);
     let consumer = stream.get_or_create_consumer(&spec.durable, consumer_config(spec)).await?;
-    if is_missing {
+    if is_missing && is_news {
         counter!(metric_names::TOPOLOGY_HEALED, "service" => service).increment(1);
         tracing::info!(stream = spec.stream, consumer = spec.durable, "consumer made");
     }
@@ -258,6 +264,8 @@ fn consumer_config(spec: &ConsumerSpec) -> pull::Config {
         // Unlimited: poison is known by its item, not by the count of a message with healthy neighbours.
         max_deliver: -1,
         max_ack_pending: ACK_PENDING_MAX,
+        // None is no limit: a durable consumer stays.
+        inactive_threshold: spec.of_process.as_ref().map_or(Duration::ZERO, |_| UNUSED_MAX),
         filter_subject: only.unwrap_or_default().to_owned(),
         filter_subjects: if only.is_some() { Vec::new() } else { spec.subjects.clone() },
         ..pull::Config::default()

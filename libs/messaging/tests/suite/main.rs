@@ -7,5 +7,6 @@ mod credentials;
 mod failures;
 mod flow;
 mod optimism;
+mod take_over;
 mod tls;
 mod topology;

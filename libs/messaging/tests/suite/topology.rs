@@ -94,7 +94,7 @@ impl Decider for Asking {
             step: "add",
             direction: Direction::Do,
             attempt: 1,
-            reply_to: "reply.asker.v1",
+            reply_to: "reply.asker.v1".into(),
             traceparent: None,
             can_wait: false,
             data: serde_json::value::to_raw_value(add).unwrap(),
