@@ -66,7 +66,7 @@ impl<D: Decider> TakeOver<D> {
             }
             let found = shutdown.run_until_cancelled(timeout(ANSWER_WITHIN, self.look())).await;
             if let Some(Ok(Some(found))) = found {
-                self.read_what_is_left(found);
+                self.read_what_is_left(&found);
             }
         }
     }
@@ -82,10 +82,10 @@ impl<D: Decider> TakeOver<D> {
         Some(found.collect())
     }
 
-    fn read_what_is_left(&mut self, found: Vec<Found>) {
+    fn read_what_is_left(&mut self, found: &[Found]) {
         let waits = |name: &String| found.iter().any(|other| other.name() == name && other.pending > 0);
         self.reading.retain(|name, (task, _)| waits(name) && !task.is_finished());
-        for other in &found {
+        for other in found {
             let is_left = other.is_left(self.delivered.get(other.name()).copied());
             if is_left && !self.reading.contains_key(other.name()) {
                 self.read(other);

@@ -7,6 +7,7 @@ use async_nats::jetstream::consumer::Info;
 use contracts::Timestamp;
 use contracts::notification::{LetterKind, Notify, OrderLetter};
 use contracts::order::{OrderCancelled, OrderConfirmed};
+use futures::TryStreamExt;
 use messaging::{Publisher, topology};
 use saga::{Cause, Decision, Definition, Outcome, Saga, Status};
 use secrecy::ExposeSecret;
