@@ -240,6 +240,8 @@ async fn a_private_server_that_dies_while_everything_starts_is_started_again() {
         killed = eventually(WITHIN, "NATS", again).await;
         kill(Pid::from_raw(killed), Signal::SIGKILL).unwrap();
     }
+    // And the other one, while the operator is registered.
+    kill(Pid::from_raw(up.servers()["postgres"]), Signal::SIGKILL).unwrap();
     up.says("Rondo is up.").await;
     up.ready().await;
 }

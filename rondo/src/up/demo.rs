@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use reqwest::{Client, StatusCode};
+use messaging::until_answered;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use service::token::Role;
 use service::{House, database};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::progress::Progress;
@@ -46,6 +48,20 @@ fn demo_id(index: u64) -> Uuid {
     let mut random = [0; 10];
     random.copy_from_slice(&hash.as_bytes()[..10]);
     uuid::Builder::from_unix_timestamp_millis(CATALOGUE_MADE_MS + index, &random).into_uuid()
+}
+
+/// Asks until somebody answers who knows: a private server that dies meanwhile is started again. All that is asked here
+/// may be asked twice.
+async fn answered(request: &RequestBuilder) -> anyhow::Result<Response> {
+    let until = Instant::now() + READY_WITHIN;
+    loop {
+        let answer = request.try_clone().context("its body can be sent again")?.send().await;
+        let is_again = answer.as_ref().map_or(true, |answer| answer.status().is_server_error());
+        if !is_again || Instant::now() > until {
+            return Ok(answer?);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 impl Demo<'_> {
@@ -87,7 +103,7 @@ impl Demo<'_> {
         let Operator { email, password } = self.operator;
         let password = password.expose_secret();
         let new = json!({"email": email, "password": password, "name": "Operator"});
-        let answer = client.post(self.public("/api/v1/register")).json(&new).send().await?;
+        let answer = answered(&client.post(self.public("/api/v1/register")).json(&new)).await?;
         let status = answer.status();
         if status != StatusCode::CREATED && status != StatusCode::CONFLICT {
             bail!("the operator {email} cannot be registered: {}", answer.text().await?);
@@ -96,15 +112,19 @@ impl Demo<'_> {
         let db = database::connect(url, "auth", 1, &self.house.draining).await?;
         let address = contracts::Email::parse(email)
             .map_err(|error| anyhow::anyhow!("the operator's e-mail: {error}"))?;
-        auth::ensure_role(&db, &address, Role::Operator, &self.house.config.security).await?;
+        let security = &self.house.config.security;
+        until_answered(async || auth::ensure_role(&db, &address, Role::Operator, security).await).await?;
         db.close().await?;
         let credentials = json!({"email": email, "password": password});
-        let answer = client.post(self.public("/api/v1/login")).json(&credentials).send().await?;
-        if answer.status() != StatusCode::OK {
+        let answer = answered(&client.post(self.public("/api/v1/login")).json(&credentials)).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
             bail!(
                 "the operator {email} exists with another password; give it as RONDO_OPERATOR_PASSWORD, \
                  or another RONDO_OPERATOR_EMAIL"
             );
+        }
+        if answer.status() != StatusCode::OK {
+            bail!("the operator {email} cannot log in: {}", answer.text().await?);
         }
         let token: Value = answer.json().await?;
         Ok(token["access_token"].as_str().context("login answers with a token")?.to_owned())
@@ -114,12 +134,12 @@ impl Demo<'_> {
         for (index, (name, price)) in (0_u64..).zip(CATALOGUE) {
             let position_id = demo_id(index);
             let count = self.public(&format!("/api/v1/stock/position/{position_id}/count"));
-            if client.get(count).bearer_auth(token).send().await?.status() == StatusCode::OK {
+            if answered(&client.get(count).bearer_auth(token)).await?.status() == StatusCode::OK {
                 continue;
             }
             let position = json!({"name": name, "price": price, "available": AVAILABLE});
             let put = client.put(self.internal(&format!("/internal/api/v1/stock/position/{position_id}")));
-            let answer = put.bearer_auth(token).json(&position).send().await?;
+            let answer = answered(&put.bearer_auth(token).json(&position)).await?;
             if !answer.status().is_success() {
                 bail!("the position {name:?} cannot be put in stock: {}", answer.text().await?);
             }

@@ -72,12 +72,17 @@ impl Process {
         eventually(WITHIN, "it to be heard", async || (self.heard() == sagas).then_some(())).await;
     }
 
-    async fn stop(self) {
+    /// Stops it; on return the server knows that it takes no more.
+    async fn stop(self, bench: &Bench, name: &str) {
         let Self { runtime, heard, _handle } = self;
         drop((heard, _handle));
         runtime.shutdown.cancel();
         runtime.tasks.close();
         runtime.tasks.wait().await;
+        eventually(WITHIN, "its last question to be over", async || {
+            (consumer(bench, name).await.cached_info().num_waiting == 0).then_some(())
+        })
+        .await;
     }
 }
 
@@ -117,7 +122,7 @@ async fn who_asked_hears_the_replies_and_what_is_left_of_it_is_heard_by_another(
     one.hears(&to_one).await;
     assert!(other.heard().is_empty());
 
-    one.stop().await;
+    one.stop(&bench, "one").await;
     let left = say(&bench, "one", 40).await;
     other.hears(&left).await;
     // It looks on as long as there may be some, and hears its own besides.
@@ -128,7 +133,7 @@ async fn who_asked_hears_the_replies_and_what_is_left_of_it_is_heard_by_another(
 #[tokio::test]
 async fn a_process_that_comes_later_hears_what_was_said_to_one_that_is_gone() {
     let bench = Bench::new().await;
-    Process::start(&bench, "one").await.stop().await;
+    Process::start(&bench, "one").await.stop(&bench, "one").await;
     let left = say(&bench, "one", 3).await;
     Process::start(&bench, "other").await.hears(&left).await;
 }
