@@ -17,7 +17,7 @@ use crate::receiver::Receiver;
 use crate::topology::Source;
 
 /// How often a process looks after the others: what waits at a look and at the next one is left.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A server that does not answer within this is asked again at the next look.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
