@@ -248,7 +248,7 @@ impl<W: Workflow> WorkflowManager<W> {
 }
 
 /// A name for this process, unlike any other's: what it asks is answered to it, for it remembers the sagas that it has
-/// moved. (With two processes that share their replies, each knows half of the sagas, and a saga cost an eighth more:
+/// moved. (With two processes that share their replies, each knows half of the sagas, and a saga cost a tenth more CPU:
 /// docs/performance.md.)
 pub(crate) fn process_name() -> String {
     // The end of a UUIDv7 is random.

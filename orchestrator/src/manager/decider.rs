@@ -74,7 +74,6 @@ impl<W: Workflow> ManagerDecider<W> {
         Ok(())
     }
 
-    /// Everybody who is asked for anything, each once.
     fn definition(&self, version: u32) -> Option<&Definition<W::Data>> {
         self.definitions.iter().find(|definition| definition.version() == version)
     }
