@@ -1,6 +1,7 @@
 //! What is left of a process that is gone: the replies to what it asked are read by others, so that its sagas go on
 //! without asking again. Nobody tells who is gone. It shows: messages wait in a consumer, and none is delivered. A process
-//! that stands still looks the same, and if it goes on, both read, which is what replicas do elsewhere.
+//! that stands still, or whose database does, looks the same, and if it goes on, both read, which is what replicas do
+//! elsewhere.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -96,7 +97,7 @@ impl<D: Decider> TakeOver<D> {
 
     fn read(&mut self, other: &Found) {
         let (service, consumer, waiting) = (D::SERVICE, other.name().to_owned(), other.pending);
-        tracing::info!(service, consumer, waiting, "reading what is left of a process that is gone");
+        tracing::info!(service, consumer, waiting, "reading what waits for another process and is not delivered to it");
         let until = self.own.shutdown.child_token();
         let receiver = self.own.of_source(other.source.clone(), until.clone());
         let task = self.tasks.spawn(async move {
