@@ -97,7 +97,12 @@ impl<D: Decider> TakeOver<D> {
 
     fn read(&mut self, other: &Found) {
         let (service, consumer, waiting) = (D::SERVICE, other.name().to_owned(), other.pending);
-        tracing::info!(service, consumer, waiting, "reading what waits for another process and is not delivered to it");
+        tracing::info!(
+            service,
+            consumer,
+            waiting,
+            "reading what waits for another process and is not delivered to it"
+        );
         let until = self.own.shutdown.child_token();
         let receiver = self.own.of_source(other.source.clone(), until.clone());
         let task = self.tasks.spawn(async move {
