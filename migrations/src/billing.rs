@@ -3,7 +3,7 @@
 //! The CHECKs are a second line: the rules in `billing` never come near them, and a row that would
 //! break one fails its batch instead of being believed.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, migrations};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, SMALL_STATISTICS, migrations};
 
 /// One row a user. Hot: changed by every command that names its user, so half-empty pages keep the
 /// updates HOT, and no index covers what changes. `entries` numbers the user's entries without gaps.
@@ -101,5 +101,6 @@ migrations!(
     IDEMPOTENCY_KEYS,
     DEAD_LETTERS;
     "m0002_billing_paid" => PAID;
-    "m0003_billing_dead_letter_actions" => DEAD_LETTER_ACTIONS
+    "m0003_billing_dead_letter_actions" => DEAD_LETTER_ACTIONS;
+    "m0004_billing_small_statistics" => SMALL_STATISTICS
 );

@@ -3,7 +3,7 @@
 //! The CHECKs are a second line: the rules in `delivery` never come near them, and a row that would break
 //! one fails its batch instead of being believed.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, OUTBOX, migrations};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, OUTBOX, SMALL_STATISTICS, migrations};
 
 /// One row an hour that somebody asked for; its id follows from when it begins. `busy` are the numbers of
 /// the couriers that are booked (a JSON list as text). Hot: every booking of the hour changes the row.
@@ -76,5 +76,6 @@ migrations!(
     OUTBOX,
     DEAD_LETTERS;
     "m0002_delivery_bookings_by_slot" => BOOKINGS_BY_SLOT;
-    "m0003_delivery_dead_letter_actions" => DEAD_LETTER_ACTIONS
+    "m0003_delivery_dead_letter_actions" => DEAD_LETTER_ACTIONS;
+    "m0004_delivery_small_statistics" => SMALL_STATISTICS
 );

@@ -1,6 +1,6 @@
 //! Notification's tables: whom letters go to, and the letters.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, migrations};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, SMALL_STATISTICS, migrations};
 
 /// What is known of a user. Events come in any order: e-mail and name are of the registration alone,
 /// locale and (postal) address of the youngest event, which happened at `profile_at`.
@@ -40,5 +40,6 @@ migrations!(
     CONTACTS,
     LETTERS,
     DEAD_LETTERS;
-    "m0002_notification_dead_letter_actions" => DEAD_LETTER_ACTIONS
+    "m0002_notification_dead_letter_actions" => DEAD_LETTER_ACTIONS;
+    "m0003_notification_small_statistics" => SMALL_STATISTICS
 );

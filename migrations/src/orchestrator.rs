@@ -1,6 +1,6 @@
 //! The orchestrator's tables: orders, their sagas and the sagas' histories.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, OUTBOX, migrations};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, OUTBOX, SMALL_STATISTICS, migrations};
 
 /// A saga is one row plus its history. `state` and `data` belong to the saga's model; the plain columns
 /// are derived from them for the sweep and for operators. All JSON here is text: only its own types
@@ -115,5 +115,6 @@ migrations!(
     DEAD_LETTERS;
     "m0002_orchestrator_sent_at" => ORDERS_SENT_AT;
     "m0003_orchestrator_dead_letter_actions" => DEAD_LETTER_ACTIONS;
-    "m0004_orchestrator_history_by_commit" => HISTORY_BY_COMMIT
+    "m0004_orchestrator_history_by_commit" => HISTORY_BY_COMMIT;
+    "m0005_orchestrator_small_statistics" => SMALL_STATISTICS
 );

@@ -3,7 +3,7 @@
 //! The CHECKs are a second line: the rules in `stock` never come near them, and a row that would break
 //! one fails its batch instead of being believed.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, migrations};
+use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, SMALL_STATISTICS, migrations};
 
 /// `available` can be ordered, `reserved` is promised to orders; together they are on hand. What is sold
 /// is in neither. Hot: a sale changes one row for every order, so nearly empty pages keep the updates HOT,
@@ -45,5 +45,6 @@ migrations!(
     POSITIONS,
     RESERVATIONS,
     DEAD_LETTERS;
-    "m0002_stock_dead_letter_actions" => DEAD_LETTER_ACTIONS
+    "m0002_stock_dead_letter_actions" => DEAD_LETTER_ACTIONS;
+    "m0003_stock_small_statistics" => SMALL_STATISTICS
 );
