@@ -516,9 +516,9 @@ const servers = {
         },
         {
             title: "Oldest transaction",
-            description: "Age of the oldest open transaction. Beyond some seconds somebody holds rows, and vacuum cannot work.",
-            unit: "s",
-            queries: [[latest("rondo_database_oldest_transaction_seconds", "service"), "{{service}}"]],
+            description: "Transactions since the oldest one (or the oldest snapshot) that is open. Beyond some thousands somebody keeps every old version of rows alive, and everything is slower by the second.",
+            unit: "short",
+            queries: [[latest("rondo_database_oldest_transaction_age", "service"), "{{service}}"]],
         },
         {
             title: "Sessions",

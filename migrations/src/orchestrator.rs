@@ -1,6 +1,8 @@
 //! The orchestrator's tables: orders, their sagas and the sagas' histories.
 
-use crate::shared::{DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, OUTBOX, SMALL_STATISTICS, migrations};
+use crate::shared::{
+    DEAD_LETTER_ACTIONS, DEAD_LETTERS, IDEMPOTENCY_KEYS, OUTBOX, SMALL_STATISTICS, migrations,
+};
 
 /// A saga is one row plus its history. `state` and `data` belong to the saga's model; the plain columns
 /// are derived from them for the sweep and for operators. All JSON here is text: only its own types

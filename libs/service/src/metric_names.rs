@@ -33,8 +33,8 @@ messaging::metric_names! {
     Gauge DATABASE_BYTES = "rondo_database_size_bytes", Bytes, ["service"];
     /// Sessions in the service's database, whoever has them.
     Gauge DATABASE_SESSIONS = "rondo_database_sessions", Count, ["service"];
-    /// Age of the oldest transaction that is open in the service's database.
-    Gauge DATABASE_OLDEST_TRANSACTION = "rondo_database_oldest_transaction_seconds", Seconds, ["service"];
+    /// Transactions since the oldest one, or the oldest snapshot, that is open in the service's database (VACUUM's keep nothing alive).
+    Gauge DATABASE_OLDEST_TRANSACTION = "rondo_database_oldest_transaction_age", Count, ["service"];
     /// Transactions of the service's database by how they ended: commit, rollback.
     Counter DATABASE_TRANSACTIONS = "rondo_database_transactions_total", Count, ["service", "ended"];
     /// Deadlocks in the service's database.

@@ -14,10 +14,12 @@ const POOL_EVERY: Duration = Duration::from_secs(1);
 /// PostgreSQL is asked, and walks through its files.
 const DATABASE_EVERY: Duration = Duration::from_secs(15);
 
-/// What PostgreSQL counts of the database that is connected to.
+/// What PostgreSQL counts of the database that is connected to. When others' transactions began is hidden from who is
+/// not to see what they do; how old their snapshots are is not.
 const FIGURES: &str = "SELECT pg_database_size(datname)::float8, numbackends::float8, \
-    (SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0)::float8 FROM pg_stat_activity \
-     WHERE datname = current_database() AND pid <> pg_backend_pid()), \
+    (SELECT coalesce(max(greatest(age(backend_xmin), age(backend_xid))), 0)::float8 FROM pg_stat_activity \
+     WHERE datname = current_database() AND pid <> pg_backend_pid() \
+     AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum)), \
     xact_commit::float8, xact_rollback::float8, deadlocks::float8, blks_hit::float8, blks_read::float8, \
     hot::float8, (updated - hot)::float8, dead::float8 \
     FROM pg_stat_database, (SELECT coalesce(sum(n_tup_upd), 0) AS updated, \
@@ -51,9 +53,11 @@ pub(super) fn start(service: &'static str, pool: Pool, max: u32, db: &DatabaseCo
 }
 
 async fn look(service: &'static str, db: &DatabaseConnection) -> Result<(), DbErr> {
-    let statement = Statement::from_string(DatabaseBackend::Postgres, FIGURES);
-    let row = db.query_one_raw(statement).await?;
-    row.map_or(Ok(()), |row| show(service, &row))
+    figures(db).await?.map_or(Ok(()), |row| show(service, &row))
+}
+
+async fn figures(db: &DatabaseConnection) -> Result<Option<QueryResult>, DbErr> {
+    db.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, FIGURES)).await
 }
 
 fn show(service: &'static str, row: &QueryResult) -> Result<(), DbErr> {
@@ -78,4 +82,30 @@ fn show(service: &'static str, row: &QueryResult) -> Result<(), DbErr> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "PostgreSQL counts from zero")]
 fn whole(count: f64) -> u64 {
     count.max(0.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{Database, IsolationLevel, TransactionTrait};
+
+    use super::*;
+
+    async fn oldest_transaction(db: &DatabaseConnection) -> f64 {
+        figures(db).await.unwrap().unwrap().try_get_by_index(2).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_that_another_role_holds_shows_and_grows() {
+        let urls = testkit::guarded_database::<migrations::notification::Migrator>("snapshots").await;
+        let owner = Database::connect(urls.owner).await.unwrap();
+        let service = Database::connect(urls.service).await.unwrap();
+        let dump = owner.begin_with_config(Some(IsolationLevel::RepeatableRead), None).await.unwrap();
+        dump.execute_unprepared("SELECT count(*) FROM letters").await.unwrap();
+        for _ in 0..5 {
+            owner.execute_unprepared("SELECT pg_current_xact_id()").await.unwrap();
+        }
+        assert!(oldest_transaction(&service).await >= 5.0);
+        dump.rollback().await.unwrap();
+        assert!(oldest_transaction(&service).await < 5.0);
+    }
 }
