@@ -14,13 +14,18 @@ const ENDED: (&str, &str) = (
 
 /// A rule, and what breaks it. Sagas that have ended leave after some days, their orders stay; what somebody
 /// answers for with a reason is told beside the findings.
-const RULES: [(&str, &str); 2] = [
+const RULES: [(&str, &str); 3] = [
     (
         "every order has one saga, and every saga of an order has its order",
         "SELECT format('order %s, saga %s', order_id, saga_id) \
          FROM orders FULL JOIN (SELECT * FROM sagas WHERE workflow = 'order') AS sagas \
          ON saga_id = order_id AND key = order_id WHERE order_id IS NULL \
          OR (saga_id IS NULL AND (orders.status = 'pending' OR updated_at > now() - interval '1 day'))",
+    ),
+    (
+        "every saga has a history",
+        "SELECT format('saga %s of %s', saga_id, key) FROM sagas \
+         WHERE NOT EXISTS (SELECT FROM saga_history WHERE saga_history.saga_id = sagas.saga_id)",
     ),
     (
         "an order has ended as its saga has",

@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 use secrecy::SecretString;
 use service::config::Databases;
 
 use super::scene::{Mix, Pace, Scene, Setup, TOGETHER};
+use crate::services::Service;
 
 /// What is measured, and on what.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
     /// Measure what is promised (docs/performance.md), one run after the other, and print target and reached
     /// side by side.
-    #[arg(long, conflicts_with_all = ["clients", "rate", "overload", "compare_batching", "replicas", "base_url"])]
+    #[arg(long, conflicts_with_all = ["clients", "rate", "overload", "compare_batching", "replicas", "base_url",
+        "refused_percent", "hot_position_percent", "hot_account_percent", "users", "positions", "nats_servers"])]
     pub(super) targets: bool,
     /// Measure the capacity, then let twice of it arrive, and fail when a bound of docs/reliability.md is broken.
     #[arg(long, conflicts_with_all = ["rate", "compare_batching"])]
@@ -48,7 +51,7 @@ pub(crate) struct BenchArguments {
     hot_account_percent: u8,
     /// Users who order; at least as many as clients are made.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(super) users: u32,
+    users: u32,
     /// Positions that are ordered.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) positions: u32,
@@ -83,13 +86,34 @@ pub(crate) struct GivenSystem {
     #[arg(long, requires = "base_url")]
     pub(super) internal_url: Option<String>,
     /// E-mail of an operator.
-    #[arg(long, requires = "base_url")]
+    #[arg(long, env = "RONDO_OPERATOR_EMAIL")]
     pub(super) operator_email: Option<String>,
-    /// Password of that operator.
-    #[arg(long, requires = "base_url")]
+    /// Password of that operator. Others on this machine can read arguments; the environment they cannot.
+    #[arg(long, env = "RONDO_OPERATOR_PASSWORD", hide_env_values = true)]
     pub(super) operator_password: Option<SecretString>,
     #[command(flatten)]
     pub(super) databases: Databases,
+}
+
+impl GivenSystem {
+    /// # Errors
+    /// The addresses of some databases are known and those of others are not: what is counted would be of some services.
+    pub(super) fn check(&self, overload: bool) -> anyhow::Result<()> {
+        let names = Service::ALL.map(Service::name);
+        let (known, unknown): (Vec<&str>, Vec<&str>) =
+            names.into_iter().partition(|name| self.databases.of(name).is_some());
+        if overload && known.is_empty() {
+            bail!("an overload is measured with the addresses of all databases");
+        }
+        if !known.is_empty() && !unknown.is_empty() {
+            bail!(
+                "of the databases those of {} are known and those of {} are not: give all of them, or none",
+                known.join(", "),
+                unknown.join(", ")
+            );
+        }
+        Ok(())
+    }
 }
 
 fn rate(word: &str) -> Result<f64, String> {
@@ -123,6 +147,11 @@ impl BenchArguments {
         self.clients.iter().copied().max().unwrap_or(256)
     }
 
+    /// Users who order: each client is one of its own.
+    pub(super) fn customers(&self) -> u32 {
+        self.users.max(self.clients_max())
+    }
+
     /// The services of the first run.
     pub(super) fn setup(&self) -> Setup {
         Setup { replicas: self.replicas, ..TOGETHER }
@@ -145,7 +174,8 @@ impl BenchArguments {
 
     /// A run of so many orders a second.
     pub(super) fn open(&self, rate: f64) -> Scene {
-        self.scene(format!("{rate:.0} orders/s"), Pace::rate(rate, self.seconds()))
+        let digits = usize::from(rate < 10.0);
+        self.scene(format!("{rate:.digits$} orders/s"), Pace::rate(rate, self.seconds()))
     }
 
     fn scene(&self, name: String, pace: Pace) -> Scene {
@@ -186,6 +216,46 @@ mod tests {
             names(&["--clients", "1,64", "--rate", "50,500"]),
             ["1 clients", "64 clients", "50 orders/s", "500 orders/s"]
         );
+        assert_eq!(names(&["--rate", "0.1"]), ["0.1 orders/s"]);
+    }
+
+    #[test]
+    fn the_promise_is_measured_as_it_was_given() {
+        for option in [
+            "refused-percent",
+            "hot-position-percent",
+            "hot-account-percent",
+            "users",
+            "positions",
+            "nats-servers",
+        ] {
+            let told = Command::try_parse_from(["rondo", "--targets", &format!("--{option}"), "1"]);
+            assert!(told.is_err(), "{option}");
+        }
+        assert!(Command::try_parse_from(["rondo", "--targets", "--seconds", "3"]).is_ok());
+    }
+
+    #[test]
+    fn every_client_is_a_user_of_its_own() {
+        let customers = |arguments: [&str; 5]| Command::parse_from(arguments).bench.customers();
+        assert_eq!(customers(["rondo", "--users", "20", "--clients", "64"]), 64);
+        assert_eq!(customers(["rondo", "--users", "70", "--clients", "64"]), 70);
+    }
+
+    #[test]
+    fn of_a_given_system_all_databases_are_known_or_none() {
+        let url = "postgres://127.0.0.1/x";
+        let names = Service::ALL.map(|service| format!("--{}-database-url", service.name()));
+        let given = |count: usize| {
+            let databases = names[..count].iter().flat_map(|name| [name.as_str(), url]);
+            let all = ["rondo", "--base-url", "http://127.0.0.1:1", "--internal-url", "http://127.0.0.1:2"];
+            let operator = ["--operator-email", "o@example.com", "--operator-password", "x"];
+            Command::parse_from(all.into_iter().chain(operator).chain(databases)).bench.given
+        };
+        assert!(given(0).check(false).is_ok() && given(7).check(true).is_ok());
+        let said = given(6).check(false).unwrap_err().to_string();
+        assert!(said.contains(&format!("those of {} are not", Service::ALL[6].name())), "{said}");
+        assert!(given(0).check(true).is_err(), "an overload cannot be measured without");
     }
 
     #[test]

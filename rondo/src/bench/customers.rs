@@ -75,7 +75,7 @@ impl Market {
         system: &System,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
-        let users = arguments.users.max(arguments.clients_max());
+        let users = arguments.customers();
         let step = progress.step(format!("putting {} positions in stock", arguments.positions));
         let positions = positions(arguments.positions, system).await?;
         step.done();

@@ -23,7 +23,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> anyhow::Result<Vec<Figure>
     let all = bench.system.cpu_seconds();
     let cpu_percent: f64 = all.into_iter().filter(|(name, _)| *name != "load").map(share).sum();
     let memory_bytes = bench.system.memory_bytes().get("services").copied().unwrap_or_default();
-    let done = bench.settled().await?.since(&before);
+    let done = bench.settled().await?.since(&before)?;
     step.done();
     // The sum of nothing is -0.
     let grown = 0.0 + done.rows.values().map(|rows| rows.inserted - rows.deleted).sum::<f64>();

@@ -3,6 +3,8 @@
 mod closed;
 mod open;
 
+pub(super) use open::renew;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -88,6 +88,12 @@ impl Own {
             }
         }
         step.done();
+        if !own.postgres.home().starts_with(&own.dir) {
+            progress.note(&format!(
+                "its user cannot enter that folder: PostgreSQL's data is in {}, on the disk that this is on",
+                own.postgres.home().display()
+            ));
+        }
         Ok(own)
     }
 
@@ -227,14 +233,15 @@ impl Own {
         pids.filter_map(|pid| i32::try_from(pid).ok()).collect()
     }
 
+    /// Their processes.
+    fn programs(&self) -> impl Iterator<Item = (&'static str, Vec<i32>)> {
+        let nats = self.nats.iter().flat_map(Nats::pids).collect();
+        [("services", self.pids()), ("postgres", self.postgres.pids()), ("nats", nats)].into_iter()
+    }
+
     /// By program.
     pub(super) fn cpu_seconds(&self) -> BTreeMap<&'static str, f64> {
-        let programs = [
-            ("services", self.pids()),
-            ("postgres", self.postgres.pids()),
-            ("nats", self.nats.iter().flat_map(Nats::pids).collect()),
-        ];
-        programs.into_iter().map(|(name, pids)| (name, cpu_seconds(&pids))).collect()
+        self.programs().map(|(name, pids)| (name, cpu_seconds(&pids))).collect()
     }
 
     /// By service, where each has processes of its own.
@@ -257,12 +264,7 @@ impl Own {
 
     /// By program.
     pub(super) fn memory_bytes(&self) -> BTreeMap<&'static str, u64> {
-        let programs = [
-            ("services", self.pids()),
-            ("postgres", self.postgres.pids()),
-            ("nats", self.nats.iter().flat_map(Nats::pids).collect()),
-        ];
-        programs.into_iter().map(|(name, pids)| (name, memory_bytes(&pids))).collect()
+        self.programs().map(|(name, pids)| (name, memory_bytes(&pids))).collect()
     }
 
     /// Ends everything. Data that nobody needs to look at is removed.

@@ -51,7 +51,7 @@ impl Report {
             seconds: arguments.seconds(),
             warm_up_seconds: arguments.warm_up,
             refused_percent: arguments.mix().refused_percent,
-            users: arguments.users,
+            users: arguments.customers(),
             positions: arguments.positions,
             own_servers,
             nats_servers: arguments.nats_servers(),

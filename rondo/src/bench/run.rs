@@ -16,7 +16,7 @@ use super::load::{self, Plan, Tally};
 use super::percentiles::Percentiles;
 use super::progress::Progress;
 use super::report::{Books, Run};
-use super::scene::{Scene, Setup, TOGETHER};
+use super::scene::{Pace, Scene, Setup, TOGETHER};
 use super::system::System;
 use super::work::{Observer, Work};
 
@@ -110,6 +110,11 @@ impl<'a> Bench<'a> {
 
     /// Lets orders arrive, and waits until everything that they began has ended.
     pub(super) async fn see(&mut self, scene: &Scene) -> anyhow::Result<Seen> {
+        if let Pace::Rates(_) = scene.pace {
+            let lasts = Duration::from_secs(scene.warm_up + scene.seconds);
+            load::renew(&mut self.market.customers, lasts, &self.system.client, self.system.base_url())
+                .await?;
+        }
         let plan = self.plan(scene)?;
         let customers = std::mem::take(&mut self.market.customers);
         let load = load::start(plan.clone(), scene.pace.clone(), customers)?;
@@ -118,7 +123,7 @@ impl<'a> Bench<'a> {
         self.market.customers = customers;
         self.told.extend(tally.told.iter().copied());
         let after = self.settled().await?;
-        let work = after.since(&self.before);
+        let work = after.since(&self.before)?;
         self.before = after;
         Ok(Seen { window, tally, work })
     }

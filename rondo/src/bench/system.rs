@@ -48,6 +48,7 @@ impl System {
         let (Some(base_url), Some(internal_url), Some(email), Some(password)) = parts else {
             return Self::start_own(client, arguments, progress).await;
         };
+        given.check(arguments.overload)?;
         let base_url = base_url.trim_end_matches('/').to_owned();
         Ok(Self {
             client,
@@ -120,9 +121,7 @@ impl System {
     async fn ready(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         while !(self.all_are_ready().await && self.serves_the_operator().await) {
-            if let Some(own) = &mut self.own {
-                own.still_running()?;
-            }
+            self.still_running()?;
             if began.elapsed() > READY_WITHIN {
                 bail!("not ready within {} s", READY_WITHIN.as_secs());
             }
@@ -224,6 +223,12 @@ impl System {
         let mut bytes = self.own.as_ref().map(Own::memory_bytes).unwrap_or_default();
         bytes.insert("load", own_memory_bytes());
         bytes
+    }
+
+    /// # Errors
+    /// A process of its own has ended by itself.
+    pub(super) fn still_running(&mut self) -> anyhow::Result<()> {
+        self.own.as_mut().map_or(Ok(()), Own::still_running)
     }
 
     /// Ends what was started here. Data that nobody needs to look at is removed.

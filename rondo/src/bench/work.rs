@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr, QueryResult,
@@ -21,6 +21,9 @@ const TABLES: &str =
 const COMMITS: &str = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
 const LOG_BYTES: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
 const OPEN: &str = "SELECT count(*) FROM sagas WHERE finished_at IS NULL";
+/// Since when PostgreSQL counts: after a crash, or when told to, it begins anew.
+const COUNTED_SINCE: &str = "SELECT concat_ws(', ', b.stats_reset, d.stats_reset) \
+    FROM pg_stat_bgwriter AS b, pg_stat_database AS d WHERE d.datname = current_database()";
 /// How many, and in how many milliseconds from their beginning half, 95, 99 % and all of them.
 const FINISHED: &str = "SELECT finished, ms[1], ms[2], ms[3], ms[4] FROM (SELECT count(*) AS finished, \
     percentile_disc(ARRAY[0.5, 0.95, 0.99, 1]) WITHIN GROUP \
@@ -72,6 +75,8 @@ pub(super) struct Work {
     pub(super) rows: BTreeMap<String, Rows>,
     /// By service.
     pub(super) commits: BTreeMap<String, f64>,
+    /// By service: since when its rows and commits are counted.
+    counted_since: BTreeMap<String, String>,
     /// By database, where they are counted.
     pub(super) statements: BTreeMap<String, f64>,
     /// Of the whole server's write-ahead log.
@@ -152,6 +157,8 @@ impl Observer {
                 };
                 work.rows.insert(format!("{}.{table}", service.name()), rows);
             }
+            let since = db.query_one_raw(plain(COUNTED_SINCE)).await?.context("a database is there")?;
+            work.counted_since.insert(service.name().to_owned(), since.try_get_by_index(0)?);
             let commits = number(db, plain(COMMITS)).await?;
             work.commits.insert(service.name().to_owned(), commits as f64);
             work.log_bytes = number(db, plain(LOG_BYTES)).await? as f64;
@@ -211,7 +218,15 @@ impl Work {
     }
 
     /// By how much everything has grown.
-    pub(super) fn since(&self, before: &Self) -> Self {
+    ///
+    /// # Errors
+    /// PostgreSQL has begun to count anew in between.
+    pub(super) fn since(&self, before: &Self) -> anyhow::Result<Self> {
+        if self.counted_since != before.counted_since {
+            bail!(
+                "PostgreSQL has lost what it counts (it has crashed, or somebody has reset it): rows and commits of this run are not known"
+            );
+        }
         let less = |key: &str, now: &f64, before: &BTreeMap<String, f64>| {
             now - before.get(key).copied().unwrap_or(0.0)
         };
@@ -234,8 +249,9 @@ impl Work {
             };
             (name.clone(), batches)
         });
-        Self {
+        Ok(Self {
             rows: rows.filter(|(_, rows)| *rows != Rows::default()).collect(),
+            counted_since: self.counted_since.clone(),
             commits: commits.collect(),
             statements: statements.collect(),
             log_bytes: self.log_bytes - before.log_bytes,
@@ -247,7 +263,7 @@ impl Work {
             dead_letters: self.dead_letters - before.dead_letters,
             batch_failures: self.batch_failures - before.batch_failures,
             batches: batches.filter(|(_, batches)| batches.count > 0.0).collect(),
-        }
+        })
     }
 }
 
@@ -264,5 +280,23 @@ impl Rows {
     /// Rows written.
     pub(super) fn written(self) -> f64 {
         self.inserted + self.updated + self.deleted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_postgresql_counts_anew_is_no_difference() {
+        let work = |since: &str, commits: f64| Work {
+            counted_since: BTreeMap::from([("stock".to_owned(), since.to_owned())]),
+            commits: BTreeMap::from([("stock".to_owned(), commits)]),
+            ..Work::default()
+        };
+        let grown = work("noon", 5.0).since(&work("noon", 2.0)).unwrap();
+        assert_eq!(grown.commits, BTreeMap::from([("stock".to_owned(), 3.0)]));
+        let said = work("one", 1.0).since(&work("noon", 2.0)).unwrap_err().to_string();
+        assert!(said.contains("lost what it counts"), "{said}");
     }
 }

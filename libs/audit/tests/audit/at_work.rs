@@ -31,7 +31,8 @@ async fn of_a_system_at_work_only_quiet_orders_are_judged() {
         ),
         (
             "INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, waits_for, created_at, wake_at) VALUES \
-             ('00000000-0000-0000-0000-000000002001', 'order_cancellation', 1, '00000000-0000-0000-0000-000000001001', '{}', '{}', 'running', '', now(), now())",
+             ('00000000-0000-0000-0000-000000002001', 'order_cancellation', 1, '00000000-0000-0000-0000-000000001001', '{}', '{}', 'running', '', now(), now()); \
+             INSERT INTO saga_history (saga_id, seq, at, inputs) VALUES ('00000000-0000-0000-0000-000000002001', 1, now(), '[]')",
             "DELETE FROM sagas WHERE saga_id = '00000000-0000-0000-0000-000000002001'",
         ),
     ] {
@@ -51,7 +52,8 @@ async fn an_order_that_runs_is_no_finding() {
                     now() - interval '1 hour', now() - interval '1 hour'); \
                    INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, waits_for, stuck_since, created_at, wake_at) VALUES \
                    ('00000000-0000-0000-0000-000000001005', 'order', 1, '00000000-0000-0000-0000-000000001005', '{}', '{}', 'running', '', \
-                    now(), now() - interval '1 hour', now())";
+                    now(), now() - interval '1 hour', now()); \
+                   INSERT INTO saga_history (saga_id, seq, at, inputs) VALUES ('00000000-0000-0000-0000-000000001005', 1, now(), '[]')";
     change(&shop.urls.orchestrator, running).await;
     let held = "UPDATE accounts SET held = 7; INSERT INTO holds VALUES ('00000000-0000-0000-0000-000000001005', 'held', \
                 '00000000-0000-0000-0000-00000000000a', 7, now(), NULL)";

@@ -38,6 +38,15 @@ async fn an_order_without_its_end_or_its_letter_is_found() {
     );
     assert_eq!(
         shop.found_after(
+            orchestrator,
+            "UPDATE saga_history SET saga_id = gen_random_uuid() WHERE saga_id = '00000000-0000-0000-0000-000000001002'",
+            "UPDATE saga_history SET saga_id = '00000000-0000-0000-0000-000000001002' WHERE saga_id NOT IN (SELECT saga_id FROM sagas)"
+        )
+        .await,
+        ["every saga has a history"]
+    );
+    assert_eq!(
+        shop.found_after(
             notification,
             "INSERT INTO letters SELECT gen_random_uuid(), gen_random_uuid(), user_id, kind, '', '', order_id, '', '', gen_random_uuid(), now() \
              FROM letters WHERE kind = 'order_confirmed'",

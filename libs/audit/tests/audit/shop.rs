@@ -72,7 +72,8 @@ INSERT INTO sagas (saga_id, workflow, version, key, state, data, status, waits_f
     ('00000000-0000-0000-0000-000000001002', 'order', 1, '00000000-0000-0000-0000-000000001002', '{}', '{}', 'rejected', '', now(), now()),
     ('00000000-0000-0000-0000-000000001003', 'order', 1, '00000000-0000-0000-0000-000000001003', '{}', '{}', 'completed', '', now(), now()),
     ('00000000-0000-0000-0000-000000002003', 'order_cancellation', 1, '00000000-0000-0000-0000-000000001003', '{}', '{}', 'completed', '', now(), now()),
-    ('00000000-0000-0000-0000-000000001004', 'order', 1, '00000000-0000-0000-0000-000000001004', '{}', '{}', 'completed', '', now(), now());"#;
+    ('00000000-0000-0000-0000-000000001004', 'order', 1, '00000000-0000-0000-0000-000000001004', '{}', '{}', 'completed', '', now(), now());
+INSERT INTO saga_history (saga_id, seq, at, inputs) SELECT saga_id, 1, now(), '[]' FROM sagas;"#;
 const NOTIFICATION: &str = "
 INSERT INTO letters (letter_id, notification_id, user_id, kind, subject, body, order_id, channel, status, request_hash, created_at)
 SELECT gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', kind, '', '', about, '', '', gen_random_uuid(), now()

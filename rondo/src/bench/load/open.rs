@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use reqwest::Client;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -19,7 +20,6 @@ const CONNECTIONS_MAX: usize = 9_000;
 
 /// Lets orders arrive at each rate for its time; the first one also before answers count.
 pub(super) async fn drive(plan: Plan, customers: Vec<Customer>, rates: &[(f64, Duration)]) -> Driven {
-    let customers = renewed(&plan, customers).await?;
     let shared = Arc::new(Shared::new(plan, customers));
     let mut orders = JoinSet::new();
     let mut due = Instant::now();
@@ -44,19 +44,28 @@ fn gap(rate: f64) -> Duration {
     Duration::from_secs_f64(-chance.ln() / rate)
 }
 
-/// With tokens that outlive the run.
-async fn renewed(plan: &Plan, mut customers: Vec<Customer>) -> anyhow::Result<Vec<Customer>> {
-    for customer in &mut customers {
-        if customer.expires_before(plan.ends_at) {
-            customer.log_in(&plan.client, &plan.base_url).await?;
-        }
-        if customer.expires_before(plan.ends_at) {
-            bail!(
-                "access tokens do not last as long as an open loop takes; give the system a longer ACCESS_TOKEN_SECONDS"
-            );
-        }
+/// Logs in whose token would end within a run that lasts so long. Before its clock starts, for every login takes a while.
+///
+/// # Errors
+/// A login is refused, or tokens end before so many have logged in and the run is over.
+pub(in crate::bench) async fn renew(
+    customers: &mut [Customer],
+    lasts: Duration,
+    client: &Client,
+    base_url: &str,
+) -> anyhow::Result<()> {
+    let ends_at = Instant::now() + lasts;
+    for customer in customers.iter_mut().filter(|customer| customer.expires_before(ends_at)) {
+        customer.log_in(client, base_url).await?;
     }
-    Ok(customers)
+    let ends_at = Instant::now() + lasts;
+    if customers.iter().any(|customer| customer.expires_before(ends_at)) {
+        bail!(
+            "access tokens do not last as long as an open loop takes and its customers' logins before it; \
+             give the system a longer ACCESS_TOKEN_SECONDS, or the bench fewer --users"
+        );
+    }
+    Ok(())
 }
 
 /// What all orders share.

@@ -47,14 +47,18 @@ pub(in crate::bench) struct Run {
     pub(super) memory_mib: BTreeMap<&'static str, f64>,
     /// By program, the most.
     pub(in crate::bench) memory_mib_max: BTreeMap<&'static str, f64>,
-    pub(super) row_writes_per_saga: f64,
+    /// Like all that PostgreSQL tells: only with its databases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) row_writes_per_saga: Option<f64>,
     pub(super) rows_per_saga_by_table: BTreeMap<String, Rows>,
     /// Of all updates, those that touched no index.
-    pub(super) hot_update_share: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hot_update_share: Option<f64>,
     /// By database, without those that only begin and end transactions.
     pub(super) statements_per_saga: BTreeMap<String, f64>,
     pub(super) commits_per_saga: BTreeMap<String, f64>,
-    pub(super) log_kib_per_saga: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log_kib_per_saga: Option<f64>,
     /// Of files, by program: what stays, and what its pages and segments leave free.
     pub(super) stored_kib_per_saga: BTreeMap<&'static str, f64>,
     pub(super) messages_per_saga: f64,
@@ -78,6 +82,7 @@ impl Run {
         let each_by_saga = |of: &BTreeMap<String, f64>| {
             of.iter().map(|(name, n)| (name.clone(), by_saga(*n))).collect::<BTreeMap<_, _>>()
         };
+        let known = !work.commits.is_empty();
         let written: f64 = work.rows.values().map(|rows| rows.written()).sum();
         let updated: f64 = work.rows.values().map(|rows| rows.updated).sum();
         let updated_hot: f64 = work.rows.values().map(|rows| rows.updated_hot).sum();
@@ -125,12 +130,12 @@ impl Run {
                 .collect(),
             memory_mib: mib(&window.memory_bytes),
             memory_mib_max: mib(&window.memory_bytes_max),
-            row_writes_per_saga: by_saga(written),
+            row_writes_per_saga: known.then(|| by_saga(written)),
             rows_per_saga_by_table: work.rows.iter().map(|(table, of)| (table.clone(), rows(of))).collect(),
-            hot_update_share: updated_hot / updated.max(1.0),
+            hot_update_share: known.then(|| updated_hot / updated.max(1.0)),
             statements_per_saga: each_by_saga(&work.statements),
             commits_per_saga: each_by_saga(&work.commits),
-            log_kib_per_saga: by_saga(work.log_bytes) / 1024.0,
+            log_kib_per_saga: known.then(|| by_saga(work.log_bytes) / 1024.0),
             stored_kib_per_saga: (work.stored_bytes.iter())
                 .map(|(name, bytes)| (*name, by_saga(*bytes) / 1024.0))
                 .collect(),

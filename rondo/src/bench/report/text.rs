@@ -92,8 +92,10 @@ fn runs(report: &Report) -> Table {
         });
     }
     if databases {
-        line("row writes per saga", &|run| format!("{:.2}", run.row_writes_per_saga));
-        line("HOT share of updates", &|run| format!("{:.1} %", run.hot_update_share * 100.0));
+        line("row writes per saga", &|run| figure(run.row_writes_per_saga.as_ref(), 2));
+        line("HOT share of updates, %", &|run| {
+            figure(run.hot_update_share.map(|share| share * 100.0).as_ref(), 1)
+        });
         line("statements per saga", &|run| {
             let counted = !run.statements_per_saga.is_empty();
             figure(counted.then(|| run.statements_per_saga.values().sum::<f64>()).as_ref(), 3)
@@ -104,7 +106,7 @@ fn runs(report: &Report) -> Table {
                 figure(run.stored_kib_per_saga.get(program), 2)
             });
         }
-        line("write-ahead log, KiB per saga", &|run| format!("{:.2}", run.log_kib_per_saga));
+        line("write-ahead log, KiB per saga", &|run| figure(run.log_kib_per_saga.as_ref(), 2));
     }
     line("NATS messages per saga", &|run| format!("{:.3}", run.messages_per_saga));
     line("items in them per saga", &|run| format!("{:.2}", run.items_per_saga));
