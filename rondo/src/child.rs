@@ -5,42 +5,35 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::Context;
+use clap::CommandFactory;
 use tokio::process::{Child, Command};
 
-/// What of the environment the services see besides what they are given: how they find programs and files, and how they
-/// are watched. A configuration that somebody has exported for another system is not theirs.
-const INHERITED: [&str; 12] = [
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "LD_LIBRARY_PATH",
-    "LOG",
-    "LOG_FORMAT",
-    "LOGNAME",
-    "PATH",
-    "RUST_BACKTRACE",
-    "TMPDIR",
-    "TZ",
-    "USER",
-];
+use crate::Cli;
+
+/// What of this program's configuration its children see besides what they are given: how they are watched.
+const INHERITED: [&str; 2] = ["LOG", "LOG_FORMAT"];
 /// The same, by how names begin: where traces go.
 const INHERITED_PREFIX: &str = "OTEL_";
 
-/// This program with other arguments, and without this one's configuration. It dies with the one that starts it, however
-/// that ends.
+/// This program with other arguments. What somebody has exported to configure another system does not reach it. It dies
+/// with the one that starts it, however that ends.
 ///
 /// # Errors
 /// The system does not say which file this program is.
 pub(crate) fn command(arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new("setpriv");
-    let inherited = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited));
-    command.env_clear().envs(inherited);
+    for variable in configuration(&Cli::command()) {
+        command.env_remove(variable);
+    }
     command.args(["--pdeathsig", "KILL", "--"]).arg(std::env::current_exe()?).args(arguments);
     Ok(command)
 }
 
-fn is_inherited(name: &str) -> bool {
-    INHERITED.contains(&name) || name.starts_with(INHERITED_PREFIX)
+/// The variables that configure a command and those below it.
+fn configuration(command: &clap::Command) -> Vec<String> {
+    let names = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+    let own = names.filter(|name| !INHERITED.contains(name) && !name.starts_with(INHERITED_PREFIX));
+    own.map(str::to_owned).chain(command.get_subcommands().flat_map(configuration)).collect()
 }
 
 /// Starts it, listening on these addresses, its output behind what the file holds. It is not ready yet. Ctrl-C in a
@@ -62,9 +55,19 @@ mod tests {
 
     #[test]
     fn what_another_system_is_configured_by_stays_outside() {
-        for name in ["BATCH_INPUTS_MAX", "AUTH_PUBLIC_URL", "ORCHESTRATOR_DATABASE_URL", "RONDO_DATA_DIR"] {
-            assert!(!is_inherited(name), "{name}");
+        let outside = configuration(&Cli::command());
+        for name in [
+            "BATCH_INPUTS_MAX",
+            "AUTH_PUBLIC_URL",
+            "AUTH_SIGNING_KEY_FILE",
+            "ORCHESTRATOR_DATABASE_URL",
+            "STOCK_NATS_NKEY_SEED_FILE",
+            "RONDO_DATA_DIR",
+        ] {
+            assert!(outside.iter().any(|one| one == name), "{name}");
         }
-        assert!(is_inherited("PATH") && is_inherited("OTEL_EXPORTER_OTLP_ENDPOINT"));
+        for name in ["PATH", "LOG", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
+            assert!(outside.iter().all(|one| one != name), "{name}");
+        }
     }
 }

@@ -21,7 +21,7 @@ pub use databases::{Databases, SERVICES};
 pub use gateway::GatewayConfig;
 pub use local::{CrashConfig, LocalConfig};
 pub use nats::{NATS_USERS, NatsConfig, Seeds};
-pub use operator::OperatorConfig;
+pub use operator::{OperatorConfig, OperatorLogin};
 use secret::read_secret;
 
 const PUBLIC_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);

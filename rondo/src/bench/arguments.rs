@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use secrecy::SecretString;
-use service::config::Databases;
+use service::config::{Databases, OperatorLogin};
 
 use super::scene::{Mix, Pace, Scene, Setup, TOGETHER};
 use crate::services::Service;
@@ -85,12 +84,8 @@ pub(crate) struct GivenSystem {
     /// Its internal listener: http://127.0.0.1:8081.
     #[arg(long, requires = "base_url")]
     pub(super) internal_url: Option<String>,
-    /// E-mail of an operator.
-    #[arg(long, env = "RONDO_OPERATOR_EMAIL")]
-    pub(super) operator_email: Option<String>,
-    /// Password of that operator. Others on this machine can read arguments; the environment they cannot.
-    #[arg(long, env = "RONDO_OPERATOR_PASSWORD", hide_env_values = true)]
-    pub(super) operator_password: Option<SecretString>,
+    #[command(flatten)]
+    pub(super) login: OperatorLogin,
     #[command(flatten)]
     pub(super) databases: Databases,
 }
@@ -147,9 +142,10 @@ impl BenchArguments {
         self.clients.iter().copied().max().unwrap_or(256)
     }
 
-    /// Users who order: each client is one of its own.
+    /// Users who order: each client is one of its own, and orders that come by a clock are anybody's.
     pub(super) fn customers(&self) -> u32 {
-        self.users.max(self.clients_max())
+        let only_by_a_clock = self.clients.is_empty() && !self.rate.is_empty();
+        if only_by_a_clock { self.users } else { self.users.max(self.clients_max()) }
     }
 
     /// The services of the first run.
@@ -237,9 +233,11 @@ mod tests {
 
     #[test]
     fn every_client_is_a_user_of_its_own() {
-        let customers = |arguments: [&str; 5]| Command::parse_from(arguments).bench.customers();
-        assert_eq!(customers(["rondo", "--users", "20", "--clients", "64"]), 64);
-        assert_eq!(customers(["rondo", "--users", "70", "--clients", "64"]), 70);
+        let customers = |arguments: &[&str]| Command::parse_from(arguments).bench.customers();
+        assert_eq!(customers(&["rondo", "--users", "20", "--clients", "64"]), 64);
+        assert_eq!(customers(&["rondo", "--users", "70", "--clients", "64"]), 70);
+        assert_eq!(customers(&["rondo", "--users", "20"]), 256);
+        assert_eq!(customers(&["rondo", "--users", "20", "--rate", "5"]), 20);
     }
 
     #[test]

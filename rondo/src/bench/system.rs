@@ -44,7 +44,8 @@ impl System {
     pub(super) async fn start(arguments: &BenchArguments, progress: &Progress) -> anyhow::Result<Self> {
         let client = Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?;
         let given = &arguments.given;
-        let parts = (&given.base_url, &given.internal_url, &given.operator_email, &given.operator_password);
+        let login = &given.login;
+        let parts = (&given.base_url, &given.internal_url, &login.operator_email, &login.operator_password);
         let (Some(base_url), Some(internal_url), Some(email), Some(password)) = parts else {
             return Self::start_own(client, arguments, progress).await;
         };

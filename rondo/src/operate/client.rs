@@ -23,7 +23,8 @@ impl Operator {
     pub(super) async fn log_in(config: &OperatorConfig) -> anyhow::Result<Self> {
         let client = Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?;
         let base_url = config.base_url.trim_end_matches('/');
-        let (Some(email), Some(password)) = (&config.operator_email, &config.operator_password) else {
+        let (Some(email), Some(password)) = (&config.login.operator_email, &config.login.operator_password)
+        else {
             bail!(
                 "as whom? Give --operator-email and --operator-password, or better RONDO_OPERATOR_EMAIL and \
                  RONDO_OPERATOR_PASSWORD in the environment; `rondo up` keeps the password of its operator in \

@@ -12,6 +12,14 @@ pub struct OperatorConfig {
     /// The internal listener of the service that is asked.
     #[arg(long, env = "RONDO_INTERNAL_URL", default_value = "http://127.0.0.1:8081", value_name = "URL")]
     pub internal_url: String,
+    /// Who asks.
+    #[command(flatten)]
+    pub login: OperatorLogin,
+}
+
+/// An operator. Others on the machine can read arguments, the environment they cannot.
+#[derive(Debug, Clone, Args)]
+pub struct OperatorLogin {
     /// E-mail of an operator.
     #[arg(long, env = "RONDO_OPERATOR_EMAIL", value_name = "EMAIL")]
     pub operator_email: Option<String>,
