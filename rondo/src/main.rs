@@ -19,6 +19,7 @@ mod simulate;
 mod up;
 
 use clap::{Parser, Subcommand};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Under load a tenth of the machine went into the system's allocator; see docs/performance.md.
 #[global_allocator]
@@ -67,6 +68,7 @@ fn main() -> std::process::ExitCode {
     // With huge pages a process at rest holds a third more, and none of its work was seen to be faster by them. A kernel
     // that does not know them does not use them.
     let _ = nix::sys::prctl::set_thp_disable(true);
+    allow_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
@@ -95,6 +97,14 @@ fn main() -> std::process::ExitCode {
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => failed(&error),
+    }
+}
+
+/// Takes as many open files as the system grants. The soft limit that most start with, 1,024, is for programs that use
+/// `select`; here each client is a connection, and one too many would be refused. What cannot be raised stays.
+fn allow_open_files() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }
 

@@ -247,6 +247,25 @@ async fn a_private_server_that_dies_while_everything_starts_is_started_again() {
 }
 
 #[tokio::test]
+async fn it_takes_as_many_open_files_as_it_may() {
+    let folder = Folder::new();
+    let asked = rondo_up(&folder.0, testkit::free_port(), testkit::free_port());
+    let mut limited = Command::new("prlimit");
+    limited.arg("--nofile=256:4096").arg(asked.as_std().get_program()).args(asked.as_std().get_args());
+    limited.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut child = limited.spawn().unwrap();
+    let limits = format!("/proc/{}/limits", child.id().expect("it runs"));
+    eventually(WITHIN, "the soft limit to be the hard one", async || {
+        let limits = std::fs::read_to_string(&limits).unwrap();
+        let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        (files.split_whitespace().take(2).collect::<Vec<_>>() == ["4096", "4096"]).then_some(())
+    })
+    .await;
+    kill(Pid::from_raw(child.id().unwrap().cast_signed()), Signal::SIGTERM).unwrap();
+    tokio::time::timeout(WITHIN, child.wait()).await.expect("it stops in time").unwrap();
+}
+
+#[tokio::test]
 async fn a_second_start_and_a_busy_port_are_said_at_once() {
     let up = Up::start().await;
     let (ok, words) = said(rondo_up(&up.folder.0, testkit::free_port(), testkit::free_port())).await;
