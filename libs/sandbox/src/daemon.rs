@@ -104,6 +104,11 @@ impl Daemon {
         self.kill().await
     }
 
+    /// Whether its main process runs.
+    pub(crate) fn is_running(&self) -> bool {
+        self.process.as_ref().is_some_and(Process::is_running)
+    }
+
     /// A signal to the main process.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(process) = &self.process {

@@ -264,6 +264,12 @@ impl Nats {
         self.daemon.thaw();
     }
 
+    /// Whether it runs; false also when it ended by itself.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.daemon.is_running()
+    }
+
     /// Its process id, alone; empty when it does not run.
     #[must_use]
     pub fn pids(&self) -> Vec<i32> {

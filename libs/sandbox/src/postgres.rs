@@ -231,6 +231,12 @@ impl Postgres {
         self.daemon.thaw();
     }
 
+    /// Whether it runs; false also when it ended by itself.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.daemon.is_running()
+    }
+
     /// Process ids: the server's main process first, then its sessions and workers; empty when it does not run.
     #[must_use]
     pub fn pids(&self) -> Vec<i32> {

@@ -37,8 +37,8 @@ pub(super) async fn measure(bench: &mut Bench<'_>, spread: &Scene) -> anyhow::Re
     step.done();
     bench.were_told(left.into_iter().map(|order_id| (order_id, Told::Accepted)));
     let step = bench.progress.step(format!("the same with {} back", AWAY.name()));
-    bench.system.begin_again(AWAY, apart).await?;
     let began = Instant::now();
+    bench.system.begin_again(AWAY, apart).await?;
     bench.quiet().await?;
     let drained = ORDERS as f64 / began.elapsed().as_secs_f64();
     step.done();

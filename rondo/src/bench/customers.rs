@@ -16,14 +16,14 @@ use super::BenchArguments;
 use super::progress::Progress;
 use super::system::System;
 
-/// What each customer has, in minor units: enough for a million orders.
-const DEPOSIT: i64 = 1_000_000_000;
+/// What each customer has, in minor units: enough for the 50 million orders that the longest run can have of one.
+const DEPOSIT: i64 = 50_000_000_000;
 /// What one piece costs, in minor units.
 const PRICE: i64 = 1_000;
 /// So many pieces cost more than a customer has.
-const TOO_MANY: i64 = 2 * DEPOSIT / PRICE;
+const TOO_MANY: i64 = DEPOSIT / PRICE + 1;
 /// Pieces of each position: never sold out, also with every client's too many.
-const AVAILABLE: i64 = 500_000_000_000;
+const AVAILABLE: i64 = 1_000_000_000_000;
 const PASSWORD: &str = "bench-password";
 /// Users made at the same time.
 const AT_ONCE: usize = 8;

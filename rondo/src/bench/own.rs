@@ -197,8 +197,14 @@ impl Own {
     }
 
     /// # Errors
-    /// A process has ended by itself.
+    /// A server or a process has ended by itself.
     pub(super) fn still_running(&mut self) -> anyhow::Result<()> {
+        if !self.postgres.is_running() {
+            bail!("PostgreSQL has ended; its log is in {}", self.postgres.home().display());
+        }
+        if let Some(server) = self.nats.iter().find(|server| !server.is_running()) {
+            bail!("NATS has ended; its log is in {}", server.home().display());
+        }
         let mut ended = None;
         for process in &mut self.processes {
             if let Some(status) = process.child.try_wait()? {

@@ -21,6 +21,8 @@ use super::system::System;
 use super::work::{Observer, Work};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is seen that all servers and processes are there.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// How long everything that was begun may take to its end after a run.
 const QUIET_WITHIN: Duration = Duration::from_secs(120);
 /// So late a session of PostgreSQL that has become idle tells what it did.
@@ -143,25 +145,25 @@ impl<'a> Bench<'a> {
     }
 
     /// Measures what can only be measured from within.
-    async fn watch(&self, scene: &Scene, plan: &Plan) -> anyhow::Result<Window> {
+    async fn watch(&mut self, scene: &Scene, plan: &Plan) -> anyhow::Result<Window> {
         use orchestrator::metric_names::SAGAS_FINISHED;
         let name = format!("{}{}{}", scene.name, scene.mix.note(), self.setup.note());
         let step = self.progress.steps(name, scene.warm_up + scene.seconds);
-        tokio::time::sleep_until(plan.counts_from.into()).await;
+        self.alive_until(plan.counts_from).await?;
         let (from, cpu_before) = (Utc::now(), self.system.cpu_seconds());
         let by_service_before = self.system.cpu_seconds_by_service();
         let sagas_before = self.system.metrics().await?.sum(SAGAS_FINISHED);
         let mut answers = plan.answers.load(Ordering::Relaxed);
         let mut memory_bytes_max = self.system.memory_bytes();
         for second in 1..scene.seconds {
-            tokio::time::sleep_until((plan.counts_from + Duration::from_secs(second)).into()).await;
+            self.alive_until(plan.counts_from + Duration::from_secs(second)).await?;
             let now = plan.answers.load(Ordering::Relaxed);
             step.at(scene.warm_up + second);
             step.say(|| format!("s, {} answers/s", now - answers));
             answers = now;
             keep_larger(&mut memory_bytes_max, &self.system.memory_bytes());
         }
-        tokio::time::sleep_until(plan.ends_at.into()).await;
+        self.alive_until(plan.ends_at).await?;
         let (to, cpu_after) = (Utc::now(), self.system.cpu_seconds());
         let by_service = self.system.cpu_seconds_by_service().into_iter();
         let by_service = by_service.map(|(name, after)| (name.clone(), after - by_service_before[&name]));
@@ -182,6 +184,18 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// Waits until then.
+    ///
+    /// # Errors
+    /// A server or a process of its own has ended meanwhile: what would be measured then is not the system.
+    async fn alive_until(&mut self, when: Instant) -> anyhow::Result<()> {
+        while Instant::now() < when {
+            tokio::time::sleep_until(when.min(Instant::now() + ALIVE_EVERY).into()).await;
+            self.system.still_running()?;
+        }
+        Ok(())
+    }
+
     /// Sagas that ended in this time a second, if the database is known.
     pub(super) async fn finished_per_second(
         &self,
@@ -194,7 +208,7 @@ impl<'a> Bench<'a> {
     }
 
     /// What was done up to now, once all is quiet and PostgreSQL's sessions have told it.
-    pub(super) async fn settled(&self) -> anyhow::Result<Work> {
+    pub(super) async fn settled(&mut self) -> anyhow::Result<Work> {
         self.quiet().await?;
         if self.observer.sees_databases() {
             let step = self.progress.step("waiting for PostgreSQL's statistics");
@@ -217,10 +231,11 @@ impl<'a> Bench<'a> {
     /// Waits until no saga is open.
     ///
     /// # Errors
-    /// That takes too long.
-    pub(super) async fn quiet(&self) -> anyhow::Result<()> {
+    /// That takes too long, or a server or a process of its own has ended.
+    pub(super) async fn quiet(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         loop {
+            self.system.still_running()?;
             let open = self.observer.open_sagas(self.system).await?;
             if open == 0 {
                 return Ok(());

@@ -227,7 +227,7 @@ impl System {
     }
 
     /// # Errors
-    /// A process of its own has ended by itself.
+    /// A server or a process of its own has ended by itself.
     pub(super) fn still_running(&mut self) -> anyhow::Result<()> {
         self.own.as_mut().map_or(Ok(()), Own::still_running)
     }

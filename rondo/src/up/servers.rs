@@ -140,13 +140,13 @@ impl Servers {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             if let Road::Private(nats) = &mut self.nats
-                && nats.pids().is_empty()
+                && !nats.is_running()
             {
                 tracing::error!(log = %nats.home().join("nats.log").display(), "NATS has ended; starting it again");
                 report(nats.restart().await);
             }
             if let Truth::Private(postgres) = &mut self.postgres
-                && postgres.pids().is_empty()
+                && !postgres.is_running()
             {
                 tracing::error!(home = %postgres.home().display(), "PostgreSQL has ended; starting it again");
                 report(postgres.restart().await);
