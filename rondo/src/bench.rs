@@ -43,11 +43,10 @@ pub(crate) async fn run(arguments: BenchArguments) -> anyhow::Result<()> {
     // To its end, which is seconds away: half a start is hard to take back.
     let mut system = System::start(&arguments, &progress).await?;
     let measured = stop.run_until_cancelled(measure(&arguments, &mut system, &progress)).await;
-    // What failed is only what was seen first of a process that has died.
-    let measured = measured.map(|measured| match (measured, system.still_running()) {
-        (Err(error), Err(ended)) if error.to_string() != ended.to_string() => Err(error.context(ended)),
-        (measured, _) => measured,
-    });
+    let measured = match measured {
+        Some(Err(error)) => Some(Err(system.death_behind(error).await)),
+        measured => measured,
+    };
     let right = matches!(&measured, Some(Ok(report)) if report.complaints().is_empty());
     system.stop(right || measured.is_none(), &progress).await;
     let Some(report) = measured.transpose()? else { bail!("interrupted") };

@@ -20,6 +20,7 @@ use crate::services::Service;
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+const DEATH_SEEN_WITHIN: Duration = Duration::from_secs(1);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Somebody who may put positions in stock.
@@ -230,6 +231,20 @@ impl System {
     /// A server or a process of its own has ended by itself.
     pub(super) fn still_running(&mut self) -> anyhow::Result<()> {
         self.own.as_mut().map_or(Ok(()), Own::still_running)
+    }
+
+    /// What failed, with the death that it came from, if a server or a process of its own has died. A connection may
+    /// break before that is seen.
+    pub(super) async fn death_behind(&mut self, error: anyhow::Error) -> anyhow::Error {
+        let began = Instant::now();
+        while began.elapsed() < DEATH_SEEN_WITHIN {
+            match self.still_running() {
+                Err(ended) if ended.to_string() == error.to_string() => return error,
+                Err(ended) => return error.context(ended),
+                Ok(()) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+        error
     }
 
     /// Ends what was started here. Data that nobody needs to look at is removed.
